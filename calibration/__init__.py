@@ -1,0 +1,16 @@
+"""calibration: fits the fast model to SPICE transients."""
+
+from calibration.calibrate import calibrate
+from calibration.experiment import Condition, design_experiment
+from calibration.fit import Fit, fit_parameters
+from calibration.reference import reference_error_coulomb, reference_output
+
+__all__ = [
+    "Condition",
+    "Fit",
+    "calibrate",
+    "design_experiment",
+    "fit_parameters",
+    "reference_error_coulomb",
+    "reference_output",
+]

@@ -1,0 +1,63 @@
+"""SPICE as the reference: a tile's outputs from ngspice, and how wrong the reference itself is."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_netlists.cells import CellCircuit
+from spice_netlists.simulate import simulate
+from tilemodel.config.operands import Conductances
+from tilemodel.config.tile import TileConfig
+from tilemodel.output import TileOutput, tile_output
+
+__all__ = ["reference_error_coulomb", "reference_output"]
+
+Progress = Callable[[int, int], None]
+
+
+def reference_output(
+    tile: TileConfig,
+    conductances: Conductances,
+    ticks: NDArray[np.int64],
+    *,
+    cell: CellCircuit | None = None,
+    processes: int | None = None,
+    on_done: Progress | None = None,
+) -> TileOutput:
+    """Simulate `ticks` [n_vec, n_row] and pass the charges through the tile's converters."""
+    result = simulate(tile, conductances, ticks, cell=cell, processes=processes, on_done=on_done)
+    provenance = {
+        "engine": result.engine,
+        "simulator": tile.simulator.model_dump(mode="json"),
+        "conductances_sha256": conductances.sha256(),
+        "deck_sha256": list(result.deck_sha256),
+        "residual_current_fraction": result.residual_current_fraction,
+    }
+    return tile_output(tile, result.charge_line_coulomb, provenance)
+
+
+def reference_error_coulomb(
+    tile: TileConfig,
+    conductances: Conductances,
+    ticks: NDArray[np.int64],
+    charge_line_coulomb: NDArray[np.float64],
+    *,
+    cell: CellCircuit | None = None,
+    processes: int | None = None,
+    on_done: Progress | None = None,
+) -> NDArray[np.float64]:
+    """Change of the line charges [coulomb], [n_vec, n_line], when the simulator's tolerances and step are halved.
+
+    `charge_line_coulomb` is what the tile's own settings gave for the same `ticks`.
+    """
+    refined = simulate(
+        tile,
+        conductances,
+        ticks,
+        cell=cell,
+        simulator=tile.simulator.refined(),
+        processes=processes,
+        on_done=on_done,
+    )
+    return refined.charge_line_coulomb - charge_line_coulomb

@@ -1,0 +1,93 @@
+"""Accuracy figures of a model against a reference, and the verdicts on a tile's specs."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilemodel.config.errors import InputError
+from tilemodel.config.tile import SpecConfig
+from tilemodel.output import TileOutput
+
+__all__ = ["Accuracy", "Verdict", "judge", "measure_accuracy"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """Errors in % of full scale, the largest |charge| of the batch's ideal MAC."""
+
+    n_output: int
+    full_scale_coulomb: float
+    max_error_percent_full_scale: float
+    rms_error_percent_full_scale: float
+    ideal_max_error_percent_full_scale: float
+    """Of the ideal MAC: what neglecting the circuit costs."""
+    reference_error_percent_full_scale: float
+    """Largest change of the reference when its tolerances and time step are halved."""
+    code_match_percent: float | None
+    """Outputs with equal codes; None for an ideal converter."""
+    max_code_difference_lsb: int | None
+    n_saturated: int
+    """Bit-line conversions of the reference at the end of the converter's range."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One spec of the tile file and how it came out."""
+
+    spec: str
+    limit: float
+    measured: float | None
+    passed: bool
+
+
+def measure_accuracy(
+    reference: TileOutput, model: TileOutput, ideal_coulomb: FloatArray, reference_error_coulomb: FloatArray
+) -> Accuracy:
+    """Compare `model` with `reference` over a batch; `ideal_coulomb` is [n_vec, n_col].
+
+    Raises `InputError` if the ideal MAC is zero throughout.
+    """
+    full_scale = float(np.abs(ideal_coulomb).max())
+    if full_scale == 0:
+        raise InputError("the ideal MAC of every vector is zero, so there is no full scale; use more vectors or rows")
+    percent = 100.0 / full_scale
+    error = model.charge_coulomb - reference.charge_coulomb
+    match, difference = None, None
+    if reference.code is not None and model.code is not None:
+        steps = np.abs(model.code - reference.code)
+        match, difference = 100.0 * float(np.mean(steps == 0)), int(steps.max())
+    return Accuracy(
+        n_output=error.size,
+        full_scale_coulomb=full_scale,
+        max_error_percent_full_scale=percent * float(np.abs(error).max()),
+        rms_error_percent_full_scale=percent * float(np.sqrt(np.mean(error**2))),
+        ideal_max_error_percent_full_scale=percent * float(np.abs(ideal_coulomb - reference.charge_coulomb).max()),
+        reference_error_percent_full_scale=percent * float(np.abs(reference_error_coulomb).max()),
+        code_match_percent=match,
+        max_code_difference_lsb=difference,
+        n_saturated=reference.n_saturated,
+    )
+
+
+def judge(accuracy: Accuracy, spec: SpecConfig) -> list[Verdict]:
+    """A verdict for each limit that `spec` sets. A spec on codes fails where there is no converter."""
+    measured_and_sign = {
+        "max_error_percent_full_scale": (accuracy.max_error_percent_full_scale, 1),
+        "min_code_match_percent": (accuracy.code_match_percent, -1),
+        "max_code_difference_lsb": (accuracy.max_code_difference_lsb, 1),
+    }
+    verdicts = []
+    for name, (measured, sign) in measured_and_sign.items():
+        limit = getattr(spec, name)
+        if limit is not None:
+            passed = measured is not None and sign * measured <= sign * limit
+            verdicts.append(Verdict(spec=name, limit=limit, measured=measured, passed=passed))
+    return verdicts

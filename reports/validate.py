@@ -1,0 +1,106 @@
+"""Validate the fast model of a tile against ngspice on random weights and vectors that no fit has seen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.reference import reference_error_coulomb, reference_output
+from reports.accuracy import Accuracy, Verdict, judge, measure_accuracy
+from spice_netlists.simulate import runs_per_vector
+from tilemodel.compact import CompactModel
+from tilemodel.config.errors import InputError
+from tilemodel.config.operands import (
+    Conductances,
+    combine_lines,
+    conductances_from_weights,
+    random_ticks,
+    random_weights,
+)
+from tilemodel.config.tile import TileConfig
+from tilemodel.model import TileModel, ideal_charge
+from tilemodel.output import TileOutput
+
+__all__ = ["Validation", "validate"]
+
+# Validation draws from another stream than calibration, whatever seeds the user gives to both
+_STREAM = 0x5EED_0FF
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """A validated tile: the batch, what SPICE, the model and the ideal MAC gave, and the verdicts."""
+
+    tile: TileConfig
+    model: CompactModel | None
+    seed: int
+    conductances: Conductances
+    ticks: NDArray[np.int64]
+    reference: TileOutput
+    fast: TileOutput
+    ideal_coulomb: NDArray[np.float64]
+    """[n_vec, n_col]"""
+    reference_error_coulomb: NDArray[np.float64]
+    """[1, n_col]: of the first vector, simulated again with halved tolerances and time step."""
+    accuracy: Accuracy
+    verdicts: list[Verdict]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every spec of the tile file is met."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+
+def validate(
+    tile: TileConfig,
+    model: CompactModel | None = None,
+    *,
+    n_vec: int = 8,
+    seed: int = 0,
+    processes: int | None = None,
+    on_done: Callable[[int, int], None] | None = None,
+) -> Validation:
+    """Simulate `n_vec` random vectors through random weights and compare.
+
+    `on_done(done, total)` counts simulator runs. Raises `InputError` where the fast model does not cover the
+    tile (before anything is simulated), and what `simulate` raises.
+    """
+    if n_vec < 1:
+        raise InputError(f"validate: needs at least one vector, got {n_vec}")
+    rng = np.random.default_rng([_STREAM, seed])
+    conductances = conductances_from_weights(tile, random_weights(tile, rng))
+    ticks = random_ticks(tile, rng, n_vec)
+    fast_model = TileModel(tile, conductances) if model is None else model.tile_model(conductances, tile)
+    per_vector = runs_per_vector(tile)
+
+    def progress_from(first: int) -> Callable[[int, int], None]:
+        """Count on from `first`: one vector more than the batch is simulated, with halved tolerances."""
+        return lambda done, _total: on_done(first + done, (n_vec + 1) * per_vector) if on_done else None
+
+    reference = reference_output(tile, conductances, ticks, processes=processes, on_done=progress_from(0))
+    error_line = reference_error_coulomb(
+        tile,
+        conductances,
+        ticks[:1],
+        reference.charge_line_coulomb[:1],
+        processes=processes,
+        on_done=progress_from(n_vec * per_vector),
+    )
+    fast = fast_model.mvm(ticks)
+    ideal = ideal_charge(tile, conductances, ticks)
+    reference_error = combine_lines(tile, error_line)
+    accuracy = measure_accuracy(reference, fast, ideal, reference_error)
+    return Validation(
+        tile=tile,
+        model=model,
+        seed=seed,
+        conductances=conductances,
+        ticks=ticks,
+        reference=reference,
+        fast=fast,
+        ideal_coulomb=ideal,
+        reference_error_coulomb=reference_error,
+        accuracy=accuracy,
+        verdicts=judge(accuracy, tile.spec),
+    )

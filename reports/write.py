@@ -1,0 +1,143 @@
+"""Write a validation as a folder: page, JSON, figures, points. Equal inputs give equal bytes but for timing.json."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from reports.figures import draw_figures
+from reports.validate import Validation
+from tilemodel.config.files import atomic_folder
+from tilemodel.version import VERSION
+
+__all__ = ["REPORT_MARKER", "write_report"]
+
+# A folder that holds this file is an earlier report and may be replaced
+REPORT_MARKER = "report.json"
+
+_CAPTIONS = {
+    "parity": "Predicted charge against SPICE's: fast model and ideal MAC.",
+    "error": "Error against SPICE's charge, fast model and ideal MAC on their own scales; dashed: the spec.",
+    "columns": "Largest error of each column, and how far SPICE itself moves when its tolerances are halved.",
+}
+
+
+def write_report(validation: Validation, folder: str | Path, timing: dict[str, float] | None = None) -> Path:
+    """Write the report to `folder` (replacing an earlier report) and return the path of its page.
+
+    Raises `OutputError` where that is not possible; nothing half-written is left.
+    """
+    folder = Path(folder)
+    figures = draw_figures(validation)
+    content = report_content(validation)
+    with atomic_folder(folder, marker=REPORT_MARKER) as temporary:
+        (temporary / "figures").mkdir()
+        for name, svg in figures.items():
+            (temporary / "figures" / f"{name}.svg").write_text(svg)
+        (temporary / REPORT_MARKER).write_text(json.dumps(content, indent=2) + "\n")
+        (temporary / "timing.json").write_text(json.dumps(timing or {}, indent=2) + "\n")
+        (temporary / "index.html").write_text(render_page(content, figures))
+        _save_points(validation, temporary / "points.npz")
+    return folder / "index.html"
+
+
+def report_content(validation: Validation) -> dict[str, Any]:
+    """Everything that the page shows, as plain values."""
+    tile = validation.tile
+    return {
+        "schema_version": "tilemodel-report-1",
+        "tile": tile.model_dump(mode="json"),
+        "seed": validation.seed,
+        "n_vec": len(validation.ticks),
+        "passed": validation.passed,
+        "verdicts": [vars(verdict) for verdict in validation.verdicts],
+        "accuracy": validation.accuracy.as_dict(),
+        "parameters": _parameter_rows(validation),
+        "provenance": {
+            "package": f"tilemodel {VERSION}",
+            "reference": dict(validation.reference.provenance),
+            "fast model": dict(validation.fast.provenance),
+            "calibration": None if validation.model is None else validation.model.provenance,
+        },
+    }
+
+
+def render_page(content: dict[str, Any], figures: dict[str, str]) -> str:
+    """The self-contained HTML page of a report."""
+    environment = jinja2.Environment(loader=jinja2.PackageLoader("reports", "."), autoescape=True, trim_blocks=True)
+    reference = content["provenance"]["reference"]
+    provenance = {
+        "package": content["provenance"]["package"],
+        "reference": reference["engine"],
+        "simulator settings": json.dumps(reference["simulator"]),
+        "tile sha256": reference["tile_sha256"],
+        "conductances sha256": reference["conductances_sha256"],
+        "decks": f"{len(reference['deck_sha256'])}, the first with sha256 {reference['deck_sha256'][0]}",
+        "current left at the end of the window": f"{reference['residual_current_fraction']:.2g} of the largest",
+        "calibration": _calibration_line(content["provenance"]["calibration"]),
+    }
+    return environment.get_template("report.html").render(
+        **{key: content[key] for key in ("tile", "seed", "n_vec", "verdicts", "accuracy", "parameters")},
+        engine=reference["engine"],
+        values=_value_rows(content["tile"]),
+        provenance=provenance,
+        figures=[{"uri": _data_uri(figures[name]), "caption": caption} for name, caption in _CAPTIONS.items()],
+    )
+
+
+def _data_uri(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def _calibration_line(provenance: dict[str, Any] | None) -> str:
+    if provenance is None:
+        return "none: all parameters from the tile file"
+    conditions = ", ".join(f"{item['name']} ({item['n_row']} rows)" for item in provenance["conditions"])
+    return f"{provenance['engine']}, seed {provenance['seed']}: {conditions}"
+
+
+def _parameter_rows(validation: Validation) -> list[dict[str, Any]]:
+    """Each parameter of the fast model with its standard error, or where it came from if it was not fitted."""
+    if validation.model is None:
+        parameters, errors = validation.fast.provenance["parameters"], {}
+    else:
+        fit = validation.model.fit
+        parameters = validation.model.parameters.model_dump(mode="json")
+        errors = dict(zip(fit.fitted, fit.standard_error, strict=True))
+    return [
+        {"name": name, "value": value, "error": errors.get(name), "origin": "tile file"}
+        for name, value in parameters.items()
+        if name != "kind"
+    ]
+
+
+def _value_rows(tile: dict[str, Any]) -> list[dict[str, str]]:
+    """The tile's values that have a source, assumed ones first."""
+    rows = []
+    for key, source in tile["sources"].items():
+        if key.startswith(("simulator.", "spec.")) or key == "name":
+            continue
+        value: Any = tile
+        for part in key.split("."):
+            value = value[part]
+        text = ", ".join(part for part in (source["source"], source["locator"], source["validity"]) if part)
+        rows.append({"key": key, "value": str(value), "kind": source["kind"], "source": text})
+    return sorted(rows, key=lambda row: (row["kind"] != "assumed", row["key"]))
+
+
+def _save_points(validation: Validation, path: Path) -> None:
+    arrays: dict[str, Any] = {
+        "g_plus": validation.conductances.g_plus,
+        "g_minus": validation.conductances.g_minus,
+        "ticks": validation.ticks,
+        "charge_spice_coulomb": validation.reference.charge_coulomb,
+        "charge_model_coulomb": validation.fast.charge_coulomb,
+        "charge_ideal_coulomb": validation.ideal_coulomb,
+    }
+    if validation.reference.code is not None and validation.fast.code is not None:
+        arrays |= {"code_spice": validation.reference.code, "code_model": validation.fast.code}
+    with path.open("wb") as file:
+        np.savez(file, **arrays)

@@ -1,0 +1,60 @@
+"""Read a raw file, refusing one that is truncated, empty or not finite. The parser is spicelib's."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from spicelib import RawRead
+
+from spice_netlists.errors import SimulatorError
+
+__all__ = ["read_raw"]
+
+_HEADER_BYTES = 4_000_000
+_DOUBLE_BYTES = 8
+
+
+def read_raw(path: Path, names: Sequence[str]) -> NDArray[np.float64]:
+    """The real vectors `names` of ngspice's binary raw file at `path`, [len(names), n_point].
+
+    Raises `SimulatorError` where the file or a vector is missing, points are missing or not finite.
+    """
+    _check_size(path)
+    try:
+        raw = RawRead(str(path), dialect="ngspice", verbose=False)
+        known = {name.lower(): name for name in raw.get_trace_names()}
+        missing = [name for name in names if name not in known]
+        if missing:
+            raise SimulatorError(f"{path.name}: vector {missing[0]!r} is missing; the deck must save it")
+        vectors = np.array([np.real(raw.get_wave(known[name])) for name in names], dtype=np.float64)
+    except SimulatorError:
+        raise
+    except Exception as error:  # spicelib raises many kinds on a damaged file
+        raise SimulatorError(f"{path.name}: not a sound raw file: {error}") from None
+    if not np.isfinite(vectors).all():
+        bad = names[int(np.argwhere(~np.isfinite(vectors))[0, 0])]
+        raise SimulatorError(f"{path.name}: vector {bad!r} holds values that are not finite")
+    return vectors
+
+
+def _check_size(path: Path) -> None:
+    """The header says how many bytes must follow it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER_BYTES)
+        size = path.stat().st_size
+    except OSError as error:
+        raise SimulatorError(f"ngspice left no result ({path.name}: {error.strerror})") from None
+    start = head.find(b"Binary:\n")
+    points = re.search(rb"No\. Points:\s*(\d+)", head[:start])
+    variables = re.search(rb"No\. Variables:\s*(\d+)", head[:start])
+    if start < 0 or not points or not variables:
+        raise SimulatorError(f"{path.name}: not a binary raw file of ngspice")
+    n_point, n_variable = int(points.group(1)), int(variables.group(1))
+    if n_point == 0:
+        raise SimulatorError(f"{path.name}: holds no points; the simulation failed at its start")
+    expected = start + len(b"Binary:\n") + n_point * n_variable * _DOUBLE_BYTES
+    if size != expected:
+        raise SimulatorError(f"{path.name}: truncated: {size} bytes where its header announces {expected}; disk full?")

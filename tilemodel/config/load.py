@@ -1,0 +1,217 @@
+"""Read a tile file: TOML, with an optional preset underneath, into a `TileConfig`.
+
+A leaf is a plain value, or a table with `value`, `unit`, `kind`, `source` and optionally `locator` and
+`validity`. In a preset every leaf is such a table. The tile file's own values stand above the preset's.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from tilemodel.config.errors import InputError
+from tilemodel.config.sources import ParameterSource
+from tilemodel.config.tile import TileConfig
+
+__all__ = ["explain_validation", "load_tile", "preset_names", "tile_from_mapping"]
+
+_UNITS = (
+    "ohm",
+    "farad",
+    "volt",
+    "second",
+    "siemens",
+    "coulomb",
+    "ampere",
+    "metre",
+    "hertz_per_ampere",
+    "lsb",
+    "percent",
+)
+_SOURCED_KEYS = {"value", "unit", "kind", "source", "locator", "validity"}
+_MAX_FILE_BYTES = 1_000_000
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with the package."""
+    folder = resources.files("tilemodel") / "presets"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_tile(path: str | Path) -> TileConfig:
+    """Read the tile file at `path`.
+
+    Raises `InputError` naming file, table and key where the file is missing, malformed or incomplete.
+    """
+    path = Path(path)
+    content = _read_toml(path)
+    preset = content.pop("preset", None)
+    if preset is not None and not isinstance(preset, str):
+        raise InputError(f"{path}: preset must be a name or a path in quotes, not {preset!r}")
+    values: dict[str, Any] = {}
+    sources: dict[str, ParameterSource] = {}
+    if preset is not None:
+        preset_path = _preset_path(path, preset)
+        _merge(values, sources, _read_toml(preset_path), preset_path, must_be_sourced=True)
+    _merge(values, sources, content, path, must_be_sourced=False)
+    return tile_from_mapping(values, sources=sources, where=str(path))
+
+
+def tile_from_mapping(
+    values: Mapping[str, Any], *, sources: Mapping[str, ParameterSource] | None = None, where: str = "tile"
+) -> TileConfig:
+    """Build a tile from nested mappings of plain values; `where` names them in errors.
+
+    Raises `InputError` naming table and key, with the nearest known key.
+    """
+    values = dict(values)
+    if sources:
+        values["sources"] = dict(sources)
+    try:
+        return TileConfig.model_validate(values)
+    except ValidationError as error:
+        raise InputError(explain_validation(error, TileConfig, where)) from None
+
+
+def explain_validation(error: ValidationError, root: type[BaseModel], where: str) -> str:
+    """One line for each thing that is wrong with a file that describes `root`."""
+    return "\n".join(_explain(item, root, where) for item in error.errors())
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a tile file") from None
+    if len(data) > _MAX_FILE_BYTES:
+        raise InputError(f"{path}: {len(data)} bytes, a tile file has at most {_MAX_FILE_BYTES}")
+    try:
+        return tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from None
+
+
+def _preset_path(tile_path: Path, preset: str) -> Path:
+    """The preset `preset`: a path ending in .toml is taken from the tile file's folder, a name from the package."""
+    if preset.endswith(".toml"):
+        return tile_path.parent / preset
+    if preset not in preset_names():
+        raise InputError(
+            f"{tile_path}: unknown preset {preset!r}; known are {', '.join(preset_names())}, "
+            "or give the path of a preset file (ending in .toml)"
+        )
+    return Path(str(resources.files("tilemodel") / "presets" / f"{preset}.toml"))
+
+
+def _merge(
+    values: dict[str, Any],
+    sources: dict[str, ParameterSource],
+    content: Mapping[str, Any],
+    path: Path,
+    *,
+    must_be_sourced: bool,
+    prefix: str = "",
+) -> None:
+    """Lay the tables of `content` over `values`, noting in `sources` where each leaf came from."""
+    if "kind" in content and "kind" in values and content["kind"] != values["kind"]:
+        values.clear()  # another kind of cell or converter: none of the preset's keys for the old one apply
+        for key in [key for key in sources if key.startswith(prefix)]:
+            del sources[key]
+    for key, item in content.items():
+        dotted = f"{prefix}{key}"
+        if isinstance(item, dict) and "value" not in item:
+            table = values.setdefault(key, {})
+            if not isinstance(table, dict):
+                raise InputError(f"{path} [{dotted}]: expected a value, got a table")
+            _merge(table, sources, item, path, must_be_sourced=must_be_sourced, prefix=f"{dotted}.")
+            continue
+        if isinstance(item, dict):
+            values[key], sources[dotted] = _sourced_value(item, dotted, path)
+        elif must_be_sourced and key not in ("kind", "name", "engine") and not dotted.startswith("simulator."):
+            raise InputError(f"{path} [{dotted}]: a preset's value needs a table with value, unit, kind and source")
+        else:
+            values[key] = item
+            sources[dotted] = ParameterSource(kind="tile file", source=path.name)
+
+
+def _sourced_value(item: Mapping[str, Any], dotted: str, path: Path) -> tuple[Any, ParameterSource]:
+    unknown = set(item) - _SOURCED_KEYS
+    if unknown:
+        raise InputError(f"{path} [{dotted}]: unknown key {sorted(unknown)[0]!r}; known are {sorted(_SOURCED_KEYS)}")
+    suffix = _unit_suffix(dotted)
+    if item.get("unit", suffix) != suffix:
+        raise InputError(f"{path} [{dotted}]: unit {item['unit']!r} contradicts the key's name ({suffix!r})")
+    try:
+        source = ParameterSource.model_validate({k: v for k, v in item.items() if k not in ("value", "unit")})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{path} [{dotted}]: {first['loc'][0]}: {first['msg']}") from None
+    return item["value"], source
+
+
+def _unit_suffix(dotted: str) -> str:
+    """The unit word at the end of a key's name; '' for a pure number or word."""
+    name = dotted.rsplit(".", 1)[-1]
+    matches = [unit for unit in _UNITS if name.endswith(f"_{unit}")]
+    return max(matches, key=len, default="")
+
+
+def _explain(item: Any, root: type[BaseModel], where: str) -> str:
+    """One line for one validation error: file, table, key, what is wrong, what to do."""
+    names = [str(part) for part in item["loc"]]
+    table, known = _locate(names[:-1], root)
+    key = names[-1] if names else ""
+    place = f"{where} [{table}]" if table else where
+    if item["type"] == "extra_forbidden":
+        best = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        hint = f"did you mean {best[0]!r}?" if best else f"known keys are {', '.join(sorted(known))}"
+        return f"{place}: unknown key {key!r}; {hint}"
+    if item["type"] == "missing" and key in _tables(root):
+        return f"{where}: table [{key}] is missing; give it in the tile file or name a preset that holds it"
+    if item["type"] == "missing":
+        return f"{place}: key {key!r} is missing; give it in the tile file or name a preset that holds it"
+    if item["type"] in ("model_type", "model_attributes_type"):
+        return f"{place}: {key} must be a table, got {item['input']!r}"
+    if item["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        kinds = item["ctx"].get("expected_tags", "")
+        return f"{where} [{'.'.join(names)}]: needs kind = one of {kinds or 'the known kinds'}"
+    message = item["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(item["input"], dict) else f", got {item['input']!r}"
+    return f"{place}: {key}: {message}{given}" if key else f"{where}: {message}"
+
+
+def _tables(root: type[BaseModel]) -> set[str]:
+    scalars = (str, int, float)
+    return {name for name, field in root.model_fields.items() if field.annotation not in scalars}
+
+
+def _locate(names: list[str], root: type[BaseModel]) -> tuple[str, list[str]]:
+    """The dotted name of the table that an error lies in, and the keys that it may hold.
+
+    The location of an error inside a union holds the union's tag, which is no table of the file.
+    """
+    section: Any = root
+    table: list[str] = []
+    for name in names:
+        fields = getattr(section, "model_fields", {})
+        if name in fields:
+            table.append(name)
+            section = fields[name].annotation
+        else:
+            section = next((kind for kind in _union_members(section) if _tag(kind) == name), section)
+    fields = getattr(section, "model_fields", {})
+    return ".".join(table), [field for field in fields if field != "sources"]
+
+
+def _union_members(annotation: Any) -> tuple[Any, ...]:
+    members: tuple[Any, ...] = getattr(annotation, "__args__", ())
+    return members
+
+
+def _tag(section: Any) -> str | None:
+    kind = getattr(section, "model_fields", {}).get("kind")
+    return kind.annotation.__args__[0] if kind is not None else None

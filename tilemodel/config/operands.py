@@ -1,0 +1,214 @@
+"""Weights to conductances and inputs to PWM ticks: what a tile multiplies, checked once for every engine.
+
+Shapes: weights, `g_plus`, `g_minus` [n_row, n_col]; inputs and ticks [n_vec, n_row].
+A tile's bit lines ("lines") are numbered left to right: one a column in `rail_pair`, two a column in
+`gated_1t1r` (G+ on the even line, G- on the odd one).
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tilemodel.config.errors import InputError
+from tilemodel.config.tile import GatedCell, TileConfig
+
+__all__ = [
+    "Conductances",
+    "combine_lines",
+    "conductances_from_weights",
+    "line_conductances",
+    "line_count",
+    "lines_read_north",
+    "load_conductances",
+    "load_ticks",
+    "random_ticks",
+    "random_weights",
+    "ticks_from_inputs",
+]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Number = TypeVar("Number", np.float64, np.int64)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conductances:
+    """G+ and G- of a tile [siemens], each [n_row, n_col], finite and not negative."""
+
+    g_plus: FloatArray
+    g_minus: FloatArray
+
+    def __post_init__(self) -> None:
+        if self.g_plus.shape != self.g_minus.shape or self.g_plus.ndim != 2:
+            raise InputError(
+                f"g_plus and g_minus must both be [n_row, n_col]; got {self.g_plus.shape} and {self.g_minus.shape}"
+            )
+        for name, values in (("g_plus", self.g_plus), ("g_minus", self.g_minus)):
+            _refuse_where(~np.isfinite(values), name, values, "is not finite")
+            _refuse_where(values < 0, name, values, "is negative; a conductance is >= 0 siemens")
+
+    def sha256(self) -> str:
+        """Hash of both arrays [hexadecimal]."""
+        digest = hashlib.sha256(repr(self.g_plus.shape).encode())
+        digest.update(np.ascontiguousarray(self.g_plus, dtype="<f8").tobytes())
+        digest.update(np.ascontiguousarray(self.g_minus, dtype="<f8").tobytes())
+        return digest.hexdigest()
+
+
+def conductances_from_weights(tile: TileConfig, weights: ArrayLike) -> Conductances:
+    """Map weights in [-1, 1] to conductances: |w| on the cell of its sign, the other at `g_min_siemens`.
+
+    Raises `InputError` for another shape than [n_row, n_col], NaN or values outside [-1, 1].
+    """
+    w = _numeric(weights, "weights")
+    _check_shape(w, (tile.array.n_row, tile.array.n_col), "weights", "[n_row, n_col]")
+    _refuse_where(~np.isfinite(w), "weights", w, "is not finite")
+    _refuse_where(np.abs(w) > 1, "weights", w, "lies outside [-1, 1]; scale the matrix first")
+    g_min, g_max = tile.conductance.g_min_siemens, tile.conductance.g_max_siemens
+    return Conductances(
+        g_plus=g_min + (g_max - g_min) * np.maximum(w, 0.0), g_minus=g_min + (g_max - g_min) * np.maximum(-w, 0.0)
+    )
+
+
+def ticks_from_inputs(tile: TileConfig, inputs: ArrayLike) -> IntArray:
+    """Inputs as PWM ticks, int64 [n_vec, n_row].
+
+    An integer array holds ticks; a floating-point one holds values in [-1, 1], rounded to the nearest tick.
+    One vector [n_row] is taken as a batch of one. Raises `InputError` for anything else, and for a
+    negative input to a `gated_1t1r` tile.
+    """
+    x = np.atleast_2d(_numeric(inputs, "inputs"))
+    _check_shape(x, (x.shape[0], tile.array.n_row), "inputs", "[n_vec, n_row]")
+    n_max = tile.pwm.n_tick_max
+    if np.issubdtype(x.dtype, np.floating):
+        _refuse_where(~np.isfinite(x), "inputs", x, "is not finite")
+        _refuse_where(
+            np.abs(x) > 1, "inputs", x, "lies outside [-1, 1]; give ticks as an integer array, or scale the inputs"
+        )
+        x = np.rint(x * n_max)
+    _refuse_where(np.abs(x) > n_max, "inputs", x, f"exceeds the {n_max} ticks of pwm_bits = {tile.pwm.pwm_bits}")
+    if isinstance(tile.cell, GatedCell):
+        _refuse_where(x < 0, "inputs", x, "is negative; a gated_1t1r tile takes unsigned inputs")
+    return x.astype(np.int64)
+
+
+def random_weights(tile: TileConfig, rng: np.random.Generator) -> FloatArray:
+    """Weights [n_row, n_col] as networks have them: normal with sigma 1/3, clipped at +-1."""
+    return np.clip(rng.normal(0.0, 1 / 3, (tile.array.n_row, tile.array.n_col)), -1.0, 1.0)
+
+
+def random_ticks(tile: TileConfig, rng: np.random.Generator, n_vec: int) -> IntArray:
+    """Ticks [n_vec, n_row], uniform over all that the tile accepts."""
+    n_max = tile.pwm.n_tick_max
+    low = 0 if isinstance(tile.cell, GatedCell) else -n_max
+    return rng.integers(low, n_max, (n_vec, tile.array.n_row), endpoint=True)
+
+
+def load_conductances(tile: TileConfig, path: str | Path) -> Conductances:
+    """Read weights (.npy, or `weights` in an .npz) or `g_plus` and `g_minus` (.npz) for `tile`."""
+    arrays = _load_arrays(Path(path))
+    if "g_plus" in arrays or "g_minus" in arrays:
+        missing = {"g_plus", "g_minus"} - set(arrays)
+        if missing:
+            raise InputError(f"{path}: holds conductances but no {missing.pop()}; an npz needs g_plus and g_minus")
+        g_plus, g_minus = (_numeric(arrays[name], name).astype(np.float64) for name in ("g_plus", "g_minus"))
+        _check_shape(g_plus, (tile.array.n_row, tile.array.n_col), "g_plus", "[n_row, n_col]", path)
+        return _with_path(path, lambda: Conductances(g_plus=g_plus, g_minus=g_minus))
+    weights = _only_array(arrays, "weights", path)
+    return _with_path(path, lambda: conductances_from_weights(tile, weights))
+
+
+def load_ticks(tile: TileConfig, path: str | Path) -> IntArray:
+    """Read inputs (.npy, or `inputs` in an .npz) for `tile`: ticks as integers, or floats in [-1, 1]."""
+    inputs = _only_array(_load_arrays(Path(path)), "inputs", path)
+    return _with_path(path, lambda: ticks_from_inputs(tile, inputs))
+
+
+def line_count(tile: TileConfig) -> int:
+    """Number of bit lines of the tile."""
+    return tile.array.n_col * (2 if isinstance(tile.cell, GatedCell) else 1)
+
+
+def line_conductances(tile: TileConfig, conductances: Conductances) -> FloatArray:
+    """Cell conductances by bit line of a `gated_1t1r` tile [siemens], [n_row, n_line]."""
+    lines = np.empty((tile.array.n_row, line_count(tile)))
+    lines[:, 0::2] = conductances.g_plus
+    lines[:, 1::2] = conductances.g_minus
+    return lines
+
+
+def lines_read_north(tile: TileConfig) -> NDArray[np.bool_]:
+    """Whether each bit line is read at its north end, [n_line]."""
+    column = np.arange(line_count(tile)) * tile.array.n_col // line_count(tile)
+    end = tile.array.read_out_end
+    if end == "alternating":
+        odd: NDArray[np.bool_] = column % 2 == 1
+        return odd
+    return np.full(column.shape, end == "north")
+
+
+def combine_lines(tile: TileConfig, per_line: NDArray[Number]) -> NDArray[Number]:
+    """What the tile outputs by column, from what its bit lines carry: [..., n_line] -> [..., n_col]."""
+    if isinstance(tile.cell, GatedCell):
+        difference: NDArray[Number] = np.subtract(per_line[..., 0::2], per_line[..., 1::2])
+        return difference
+    return per_line
+
+
+def _numeric(values: ArrayLike, name: str) -> NDArray[Any]:
+    array = np.asarray(values)
+    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
+        raise InputError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _check_shape(
+    array: NDArray[Any], expected: tuple[int, ...], name: str, axes: str, path: str | Path | None = None
+) -> None:
+    if array.shape != expected:
+        swapped = "; rows and columns look swapped" if array.shape == expected[::-1] else ""
+        where = f"{path}: " if path else ""
+        raise InputError(f"{where}{name}: expected {axes} = {list(expected)}, got {list(array.shape)}{swapped}")
+
+
+def _refuse_where(bad: NDArray[np.bool_], name: str, values: NDArray[Any], what: str) -> None:
+    if bad.any():
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise InputError(f"{name}{list(index)} = {values[index]} {what} ({int(bad.sum())} such)")
+
+
+def _with_path(path: str | Path, build: Callable[[], Result]) -> Result:
+    try:
+        return build()
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _only_array(arrays: dict[str, NDArray[Any]], name: str, path: str | Path) -> NDArray[Any]:
+    if name in arrays:
+        return arrays[name]
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    raise InputError(f"{path}: holds {sorted(arrays)}; expected an array named {name!r}")
+
+
+def _load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays of an .npy (under the name '') or .npz file; pickles are refused."""
+    if path.suffix not in (".npy", ".npz"):
+        raise InputError(f"{path}: expected a .npy or .npz file (numpy.save, numpy.savez)")
+    try:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {"": loaded}
+            return {name: loaded[name] for name in loaded.files}
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except Exception as error:  # numpy and zipfile raise many kinds on a damaged file
+        raise InputError(f"{path}: not a sound numpy file of plain numbers: {error}") from None

@@ -1,0 +1,7 @@
+"""The package's version, as installed."""
+
+from importlib import metadata
+
+__all__ = ["VERSION"]
+
+VERSION = metadata.version("tilemodel")

@@ -1,0 +1,1 @@
+"""The command line `tilemodel`: sits on top of all packages, imported by none."""

@@ -1,0 +1,138 @@
+"""The commands and their options."""
+
+import argparse
+
+from tilemodel.version import VERSION
+from tilemodel_cli import commands
+
+__all__ = ["build_parser"]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; each command's function is in its option `run`."""
+    parser = argparse.ArgumentParser(
+        prog="tilemodel",
+        description="Analog in-memory computing tiles: netlists, circuit simulation, and a fast model of known error.",
+    )
+    parser.add_argument("--version", action="version", version=f"tilemodel {VERSION}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    netlist = _command(
+        subparsers,
+        "netlist",
+        commands.netlist,
+        "write decks that `ngspice -b` runs as they are",
+        "tilemodel netlist examples/ibm_pair_64x16.toml -o decks",
+    )
+    netlist.add_argument("tile", metavar="TILE.toml")
+    _add_operands(netlist, required=False)
+    _add_seed(netlist)
+    netlist.add_argument("-o", "--output", metavar="DIR", required=True)
+
+    spice = _command(
+        subparsers,
+        "spice",
+        commands.spice,
+        "simulate a batch in ngspice",
+        "tilemodel spice examples/switch_32x8.toml --weights w.npy --inputs x.npy -o spice.npz",
+    )
+    spice.add_argument("tile", metavar="TILE.toml")
+    _add_operands(spice, required=True)
+    _add_processes(spice)
+    spice.add_argument("-o", "--output", metavar="OUT.npz", required=True)
+
+    mvm = _command(
+        subparsers,
+        "mvm",
+        commands.mvm,
+        "multiply a batch with the fast model",
+        "tilemodel mvm examples/ibm_pair_512x512.toml --weights w.npy --inputs x.npy -o out.npz",
+    )
+    mvm.add_argument("tile", metavar="TILE.toml|MODEL.json")
+    _add_operands(mvm, required=True)
+    mvm.add_argument("-o", "--output", metavar="OUT.npz", required=True)
+
+    calibrate = _command(
+        subparsers,
+        "calibrate",
+        commands.calibrate_tile,
+        "fit the fast model to ngspice",
+        "tilemodel calibrate examples/sky130_32x8.toml -o sky130.json",
+    )
+    calibrate.add_argument("tile", metavar="TILE.toml")
+    _add_seed(calibrate)
+    _add_processes(calibrate)
+    calibrate.add_argument("-o", "--output", metavar="MODEL.json", required=True)
+
+    validate = _command(
+        subparsers,
+        "validate",
+        commands.validate_tile,
+        "report the fast model's accuracy against ngspice; exit status 1 if a spec of the tile file is missed",
+        "tilemodel validate examples/sky130_32x8.toml --model sky130.json -o report",
+    )
+    validate.add_argument("tile", metavar="TILE.toml")
+    validate.add_argument("--model", metavar="MODEL.json", help="calibrated parameters (from `tilemodel calibrate`)")
+    validate.add_argument("--vectors", type=int, default=8, metavar="N", help="random input vectors (default 8)")
+    _add_seed(validate)
+    _add_processes(validate)
+    validate.add_argument("-o", "--output", metavar="DIR", required=True)
+    return parser
+
+
+def _command(
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: commands.Command,
+    summary: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_operands(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    otherwise = "" if required else " (default: random)"
+    parser.add_argument(
+        "--weights",
+        metavar="W.npy|W.npz",
+        required=required,
+        help=f"weights in [-1, 1], or an npz with g_plus and g_minus [siemens]; [n_row, n_col]{otherwise}",
+    )
+    parser.add_argument(
+        "--inputs",
+        metavar="X.npy",
+        required=required,
+        help=f"integers in PWM ticks or floats in [-1, 1]; [n_vec, n_row]{otherwise}",
+    )
+
+
+def _add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=_natural, default=0, metavar="N", help="of all random draws (default 0)")
+
+
+def _add_processes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--processes", type=_positive, default=None, metavar="N", help="simulators side by side (default: one a core)"
+    )
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value

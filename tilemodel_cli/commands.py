@@ -1,0 +1,136 @@
+"""What each command does. Packages are imported inside, so that `tilemodel mvm` does not pay for plots."""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from tqdm import tqdm
+
+from tilemodel.config.files import atomic_folder, check_file_target, check_folder_target
+from tilemodel.config.load import load_tile
+from tilemodel.config.operands import (
+    conductances_from_weights,
+    load_conductances,
+    load_ticks,
+    random_ticks,
+    random_weights,
+)
+
+__all__ = ["Command", "calibrate_tile", "mvm", "netlist", "spice", "validate_tile"]
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def netlist(options: argparse.Namespace) -> int:
+    """Write one deck a vector, the model files that they include and a manifest."""
+    from spice_netlists.deck import build_deck
+
+    tile = load_tile(options.tile)
+    rng = np.random.default_rng(options.seed)
+    if options.weights:
+        conductances = load_conductances(tile, options.weights)
+    else:
+        conductances = conductances_from_weights(tile, random_weights(tile, rng))
+    ticks = load_ticks(tile, options.inputs) if options.inputs else random_ticks(tile, rng, 1)
+    manifest = []
+    with atomic_folder(options.output, marker="manifest.json") as folder:
+        for number, vector in enumerate(ticks):
+            deck = build_deck(tile, conductances, vector)
+            name = f"vector_{number:04d}.cir"
+            (folder / name).write_text(deck.text)
+            for include in deck.includes:
+                shutil.copyfile(include.path, folder / include.name)
+            manifest.append({"deck": name, "sha256": deck.sha256, "ticks": vector.tolist()})
+        (folder / "manifest.json").write_text(json.dumps({"tile": tile.name, "decks": manifest}, indent=2) + "\n")
+    _say(f"{len(ticks)} deck(s) in {options.output}; run one there with: ngspice -b -r out.raw vector_0000.cir")
+    return 0
+
+
+def spice(options: argparse.Namespace) -> int:
+    """Simulate a batch and write charges and codes."""
+    from calibration.reference import reference_output
+    from tilemodel.output import save_output
+
+    tile = load_tile(options.tile)
+    conductances, ticks = load_conductances(tile, options.weights), load_ticks(tile, options.inputs)
+    check_file_target(options.output)
+    with _progress("ngspice runs") as on_done:
+        output = reference_output(tile, conductances, ticks, processes=options.processes, on_done=on_done)
+        save_output(output, options.output)
+    return 0
+
+
+def mvm(options: argparse.Namespace) -> int:
+    """Multiply a batch with the fast model and write charges and codes."""
+    from tilemodel.compact import load_model
+    from tilemodel.model import TileModel
+    from tilemodel.output import save_output
+
+    if options.tile.endswith(".json"):
+        compact = load_model(options.tile)
+        tile = compact.tile
+        model = compact.tile_model(load_conductances(tile, options.weights))
+    else:
+        tile = load_tile(options.tile)
+        model = TileModel(tile, load_conductances(tile, options.weights))
+    save_output(model.mvm(load_ticks(tile, options.inputs)), options.output)
+    return 0
+
+
+def calibrate_tile(options: argparse.Namespace) -> int:
+    """Fit the fast model to ngspice and write the compact model."""
+    from calibration.calibrate import calibrate
+    from tilemodel.compact import save_model
+
+    tile = load_tile(options.tile)
+    check_file_target(options.output)
+    with _progress("ngspice batches") as on_done:
+        model = calibrate(tile, seed=options.seed, processes=options.processes, on_done=on_done)
+        save_model(model, options.output)
+    for name, error in zip(model.fit.fitted, model.fit.standard_error, strict=True):
+        _say(f"{name:32s} {getattr(model.parameters, name):14.7g} +- {error:.2g}")
+    _say(f"largest residual {model.fit.residual_max_percent_full_scale:.2g} % of full scale; wrote {options.output}")
+    return 0
+
+
+def validate_tile(options: argparse.Namespace) -> int:
+    """Compare with ngspice, write the report, print the summary."""
+    from reports.summary import summary_lines
+    from reports.validate import validate
+    from reports.write import REPORT_MARKER, write_report
+    from tilemodel.compact import load_model
+
+    tile = load_tile(options.tile)
+    model = load_model(options.model) if options.model else None
+    check_folder_target(options.output, marker=REPORT_MARKER)
+    started = time.perf_counter()
+    with _progress("ngspice runs") as on_done:
+        validation = validate(
+            tile, model, n_vec=options.vectors, seed=options.seed, processes=options.processes, on_done=on_done
+        )
+    page = write_report(validation, options.output, {"simulation_second": time.perf_counter() - started})
+    for line in summary_lines(validation):
+        _say(line)
+    _say(f"report: {page.absolute().as_uri()}")
+    return 0 if validation.passed else 1
+
+
+@contextmanager
+def _progress(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, fed with (done, total)."""
+    with tqdm(unit=f" {unit}", file=sys.stderr, leave=False, disable=None) as bar:
+
+        def on_done(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield on_done
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
