@@ -17,8 +17,8 @@ __all__ = ["Fit", "Observation", "fit_parameters"]
 FloatArray = NDArray[np.float64]
 AnyParameters = RailPairParameters | GatedParameters
 
-# Columns of the scaled Jacobian closer to dependent than this cannot be told apart in double precision
-_SINGULAR = 1e-10
+# The Jacobian comes from differences and is known to about 1e-8; directions weaker than this cannot be told from noise
+_SINGULAR = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)

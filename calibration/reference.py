@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_netlists.batch import simulate
 from spice_netlists.cells import CellCircuit
-from spice_netlists.simulate import simulate
 from tilemodel.config.operands import Conductances
 from tilemodel.config.tile import TileConfig
 from tilemodel.output import TileOutput, tile_output

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.validate import Validation
+from reports.validation import Validation
 
 __all__ = ["draw_figures"]
 

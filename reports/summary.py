@@ -1,6 +1,6 @@
 """A validation in a few lines of text."""
 
-from reports.validate import Validation
+from reports.validation import Validation
 
 __all__ = ["summary_lines"]
 

@@ -9,7 +9,7 @@ import jinja2
 import numpy as np
 
 from reports.figures import draw_figures
-from reports.validate import Validation
+from reports.validation import Validation
 from tilemodel.config.files import atomic_folder
 from tilemodel.version import VERSION
 

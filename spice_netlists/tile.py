@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_netlists.batch import SpiceResult, simulate
 from spice_netlists.cells import CellCircuit
 from spice_netlists.deck import Deck, build_deck
 from spice_netlists.pyspice import tile_circuit
-from spice_netlists.simulate import SpiceResult, simulate
 from tilemodel.config.operands import Conductances
 from tilemodel.config.tile import TileConfig
 

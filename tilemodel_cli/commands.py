@@ -84,7 +84,7 @@ def mvm(options: argparse.Namespace) -> int:
 
 def calibrate_tile(options: argparse.Namespace) -> int:
     """Fit the fast model to ngspice and write the compact model."""
-    from calibration.calibrate import calibrate
+    from calibration.procedure import calibrate
     from tilemodel.compact import save_model
 
     tile = load_tile(options.tile)
@@ -101,7 +101,7 @@ def calibrate_tile(options: argparse.Namespace) -> int:
 def validate_tile(options: argparse.Namespace) -> int:
     """Compare with ngspice, write the report, print the summary."""
     from reports.summary import summary_lines
-    from reports.validate import validate
+    from reports.validation import validate
     from reports.write import REPORT_MARKER, write_report
     from tilemodel.compact import load_model
 

@@ -84,6 +84,8 @@ def ticks_from_inputs(tile: TileConfig, inputs: ArrayLike) -> IntArray:
     negative input to a `gated_1t1r` tile.
     """
     x = np.atleast_2d(_numeric(inputs, "inputs"))
+    if x.shape[0] == 0:
+        raise InputError("inputs: the batch is empty; give at least one vector")
     _check_shape(x, (x.shape[0], tile.array.n_row), "inputs", "[n_vec, n_row]")
     n_max = tile.pwm.n_tick_max
     if np.issubdtype(x.dtype, np.floating):

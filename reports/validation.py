@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from calibration.reference import reference_error_coulomb, reference_output
 from reports.accuracy import Accuracy, Verdict, judge, measure_accuracy
-from spice_netlists.simulate import runs_per_vector
+from spice_netlists.batch import runs_per_vector
 from tilemodel.compact import CompactModel
 from tilemodel.config.errors import InputError
 from tilemodel.config.operands import (

@@ -1,0 +1,107 @@
+"""Options, markers and tiles that the tests share."""
+
+import os
+import shutil
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spice_netlists.errors import SimulatorMissingError
+from spice_netlists.ngspice import find_ngspice
+from spice_netlists.pdk import sky130_model_file
+from tilemodel.config.errors import MissingPackageError
+from tilemodel.config.load import tile_from_mapping
+from tilemodel.config.tile import TileConfig
+
+os.environ.pop("TILEMODEL_NGSPICE", None)
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # the tests themselves run side by side
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--spice",
+        choices=("required", "if-available"),
+        default="if-available",
+        help="what to do with the tests that need ngspice or the SKY130 models where these are missing: fail or skip",
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a missing simulator, or fail it where simulators are required."""
+    missing = None
+    if item.get_closest_marker("spice"):
+        missing = _missing(find_ngspice)
+    if missing is None and item.get_closest_marker("sky130"):
+        missing = _missing(lambda: sky130_model_file("tt"))
+    if missing is not None:
+        if item.config.getoption("--spice") == "required":
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
+
+
+def _missing(find: Any) -> str | None:
+    try:
+        find()
+    except (SimulatorMissingError, MissingPackageError) as error:
+        return str(error)
+    return None
+
+
+def _base() -> dict[str, Any]:
+    return {
+        "name": "test",
+        "array": {"n_row": 8, "n_col": 3, "read_out_end": "south"},
+        "conductance": {"g_min_siemens": 0.1e-6, "g_max_siemens": 25e-6},
+        "wires": {"r_bit_line_ohm": 2.0, "c_bit_line_farad": 0.4e-15},
+        "pwm": {"pwm_bits": 8, "t_lsb_second": 1e-9, "t_edge_second": 50e-12, "t_start_second": 1e-9},
+        "adc": {"kind": "ideal"},
+    }
+
+
+def pair_mapping(**tables: dict[str, Any]) -> dict[str, Any]:
+    """Plain values of a small `rail_pair` tile, the given tables laid over them."""
+    return _overlaid(
+        {
+            **_base(),
+            "cell": {"kind": "rail_pair", "v_common_volt": 0.4, "v_read_volt": 0.2},
+            "read_out": {"v_clamp_volt": 0.4005, "t_tail_second": 2e-9},
+            "simulator": {"reltol": 1e-6, "abstol_ampere": 1e-14, "vntol_volt": 1e-10, "chgtol_coulomb": 1e-18},
+        },
+        tables,
+    )
+
+
+def switch_mapping(**tables: dict[str, Any]) -> dict[str, Any]:
+    """Plain values of a small `gated_1t1r` tile with ideal switches."""
+    mapping = {
+        **_base(),
+        "cell": {"kind": "gated_1t1r", "v_source_line_volt": 0.0, "access": {"kind": "switch", "r_on_ohm": 880.0}},
+        "read_out": {"v_clamp_volt": 0.2, "t_tail_second": 2e-9},
+    }
+    mapping["pwm"] = {**mapping["pwm"], "t_edge_second": 1e-12}
+    return _overlaid(mapping, tables)
+
+
+def _overlaid(mapping: dict[str, Any], tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return mapping | {name: {**mapping.get(name, {}), **table} for name, table in tables.items()}
+
+
+def pair_tile(**tables: dict[str, Any]) -> TileConfig:
+    return tile_from_mapping(pair_mapping(**tables))
+
+
+def switch_tile(**tables: dict[str, Any]) -> TileConfig:
+    return tile_from_mapping(switch_mapping(**tables))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20260101)
+
+
+@pytest.fixture
+def no_ngspice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PATH without ngspice."""
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name, *a, **k: None if name == "ngspice" else which(name, *a, **k))

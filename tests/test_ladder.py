@@ -1,0 +1,47 @@
+"""The ladder's transfer: against dense nodal analysis, and in its limits."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.nodal import clamp_current
+from tests.tolerances import ROUNDING
+from tilemodel.solvers.ladder import transfer_to_clamp
+
+conductances = st.lists(st.floats(0, 1e-3), min_size=1, max_size=12)
+
+
+@given(g=conductances, r=st.floats(1e-2, 1e3))
+def test_each_cells_current_reaches_the_clamp_as_in_nodal_analysis(g, r):
+    g = np.array(g)
+    transfer, _ = transfer_to_clamp(g[:, np.newaxis], r)
+    for i in range(len(g)):
+        alone = np.zeros(len(g))
+        alone[i] = 1.0
+        assert g[i] * transfer[i, 0] == pytest.approx(clamp_current(g, alone, r), rel=1e-9, abs=ROUNDING * 1e-3)
+
+
+@given(g=conductances, r=st.floats(1e-2, 1e3))
+def test_conductance_seen_from_the_clamp_is_the_current_of_all_sources_together(g, r):
+    g = np.array(g)
+    _, y = transfer_to_clamp(g[:, np.newaxis], r)
+    assert y[0] == pytest.approx(clamp_current(g, np.ones(len(g)), r), rel=1e-9, abs=ROUNDING * 1e-3)
+
+
+def test_without_wire_resistance_everything_reaches_the_clamp(rng):
+    g = rng.uniform(0, 1e-3, (20, 4))
+    transfer, y = transfer_to_clamp(g, 0.0)
+    np.testing.assert_array_equal(transfer, 1.0)
+    np.testing.assert_allclose(y, g.sum(axis=0), rtol=ROUNDING)
+
+
+@given(g=conductances, r=st.floats(1e-3, 1e3), factor=st.floats(1.1, 10))
+def test_more_wire_resistance_never_lets_more_through(g, r, factor):
+    g = np.array(g)[:, np.newaxis]
+    assert np.all(transfer_to_clamp(g, factor * r)[0] <= transfer_to_clamp(g, r)[0] * (1 + ROUNDING))
+
+
+def test_farther_rows_are_attenuated_more(rng):
+    transfer, _ = transfer_to_clamp(rng.uniform(1e-6, 1e-4, (30, 3)), 2.0)
+    assert np.all(np.diff(transfer, axis=0) > 0)

@@ -1,0 +1,132 @@
+"""The simulator failing in every way that it can: each fault gives one clear error, and nothing counts as a result."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spice_netlists.batch import simulate
+from spice_netlists.deck import build_deck
+from spice_netlists.errors import SimulatorError, SimulatorMissingError
+from spice_netlists.ngspice import find_ngspice, run_deck
+from tests.conftest import pair_tile
+from tilemodel.config.operands import Conductances
+
+TILE = pair_tile(array={"n_row": 2, "n_col": 1})
+CONDUCTANCES = Conductances(g_plus=np.full((2, 1), 1e-5), g_minus=np.full((2, 1), 2e-5))
+DECK = build_deck(TILE, CONDUCTANCES, np.array([3, 5]))
+
+RAW = """
+import struct, sys
+def raw(points, names=("time", "i(vclamp0)"), announced=None, cut=0):
+    head = "Title: x\\nDate: today\\nPlotname: Transient Analysis\\nFlags: real\\n"
+    head += f"No. Variables: {len(names)}\\nNo. Points: {announced or len(points)}\\nVariables:\\n"
+    for number, name in enumerate(names):
+        head += f"\\t{number}\\t{name}\\t{'time' if number == 0 else 'current'}\\n"
+    data = head.encode() + b"Binary:\\n" + b"".join(struct.pack("<%dd" % len(p), *p) for p in points)
+    open("out.raw", "wb").write(data[: len(data) - cut])
+END = 1.3005e-07
+"""
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    """Install a script in place of ngspice; its body runs after the answer to `-v`."""
+
+    def install(body: str) -> None:
+        program = tmp_path / "ngspice"
+        program.write_text(
+            f"#!{sys.executable}\nimport os, signal, sys, time\n"
+            "if '-v' in sys.argv:\n    print('** ngspice-39 : fake'); sys.exit()\n" + RAW + body
+        )
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("TILEMODEL_NGSPICE", str(program))
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        monkeypatch.setattr("tempfile.tempdir", None)
+
+    return install
+
+
+def test_the_fake_is_taken_for_ngspice_when_it_behaves(fake):
+    fake("raw([(0.0, 1e-6), (END, 1e-6)])")
+    waveforms = run_deck(DECK, timeout_second=20)
+    assert waveforms.current_ampere.tolist() == [[1e-6, 1e-6]]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "killed by signal 9; out of memory"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "killed by signal 11"),
+        ("sys.exit(1)", "exit status 1: no error line"),
+        ("print('Error on line 3: unknown subckt'); sys.exit(1)", "Error on line 3: unknown subckt"),
+        ("print('doAnalyses: TRAN:  Timestep too small'); raw([(0.0, 1.0), (END, 1.0)])", "Timestep too small"),
+        ("print('Warning: singular matrix:  check nodes'); sys.exit(1)", "exit status 1"),
+        ("print('lorem ipsum')", "left no result"),
+        ("open('out.raw', 'wb').write(b'')", "not a binary raw file"),
+        ("open('out.raw', 'wb').write(os.urandom(999))", "not a binary raw file"),
+        ("raw([], announced='0')", "holds no points"),
+        ("raw([(0.0, 1.0), (END, 1.0)], cut=8)", "truncated: .*disk full"),
+        ("raw([(0.0, 1.0), (END, 1.0)], announced=10**12)", "truncated"),
+        ("raw([(0.0, 1.0), (END, float('nan'))])", r"'i\(vclamp0\)' holds values that are not finite"),
+        ("raw([(0.0, 1.0), (END, 1.0)], names=('time', 'i(other)'))", r"'i\(vclamp0\)' is missing"),
+        ("raw([(0.0, 1.0), (END / 2, 1.0)])", "stopped at 6.5025e-08 s of 1.3005e-07 s"),
+        ("time.sleep(60)", "did not finish within 1 s"),
+    ],
+)
+def test_no_fault_passes_for_a_result(fake, body, message):
+    fake(body)
+    with pytest.raises(SimulatorError, match=message) as caught:
+        run_deck(DECK, timeout_second=1 if "sleep" in body else 20)
+    kept = Path(str(caught.value).rsplit("kept in ", 1)[1].rstrip(")"))
+    assert (kept / "deck.cir").read_text() == DECK.text
+    assert (kept / "ngspice.log").is_file()
+
+
+def test_notes_and_warnings_are_no_errors(fake):
+    fake("print('Note: no error here, gmin stepping failed'); print('Warning: error-free'); raw([(0, 1), (END, 1)])")
+    run_deck(DECK, timeout_second=20)
+
+
+def test_a_good_run_leaves_no_folder(fake, tmp_path):
+    fake("raw([(0.0, 1e-6), (END, 1e-6)])")
+    run_deck(DECK, timeout_second=20)
+    assert [path.name for path in tmp_path.iterdir()] == ["ngspice"]
+
+
+def test_the_first_failure_stops_the_batch(fake, tmp_path):
+    fake(f"open({str(tmp_path / 'count')!r}, 'a').write('x'); sys.exit(1)")
+    with pytest.raises(SimulatorError):
+        simulate(TILE, CONDUCTANCES, np.ones((50, 2), dtype=np.int64), processes=2)
+    assert len((tmp_path / "count").read_text()) < 10
+
+
+def test_a_missing_simulator_comes_with_the_command_that_installs_it(no_ngspice):
+    with pytest.raises(SimulatorMissingError, match="sudo apt-get install ngspice"):
+        find_ngspice()
+
+
+def test_a_wrong_variable_is_named(monkeypatch):
+    monkeypatch.setenv("TILEMODEL_NGSPICE", "/none/ngspice")
+    with pytest.raises(SimulatorMissingError, match="TILEMODEL_NGSPICE = '/none/ngspice' is no program"):
+        find_ngspice()
+
+
+@pytest.mark.spice
+def test_a_circuit_that_cannot_be_solved_is_reported():
+    bad = DECK.text.replace("Vclamp0 c0 0 DC 0.4005", "Vclamp0 c0 0 DC 0.4005\nVagain c0 0 DC 1.0")
+    assert bad != DECK.text
+    with pytest.raises(SimulatorError):
+        run_deck(type(DECK)(**{**vars(DECK), "text": bad}), timeout_second=60)
+
+
+@pytest.mark.spice
+def test_the_users_own_spiceinit_is_not_read(tmp_path, monkeypatch):
+    (tmp_path / ".spiceinit").write_text("quit 7\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert run_deck(DECK, timeout_second=60).time_second[-1] == pytest.approx(DECK.t_stop_second)
+    assert os.environ["HOME"] == str(tmp_path)

@@ -1,0 +1,121 @@
+"""Tile files: presets underneath, sources kept, and messages that name file, table, key and remedy."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import pair_mapping, switch_mapping
+from tilemodel.config.errors import InputError
+from tilemodel.config.load import load_tile, preset_names, tile_from_mapping
+
+EXAMPLES = sorted(Path("examples").glob("*.toml"))
+
+TILE = """
+name = "mine"
+preset = "ibm_pcm_14nm"
+[array]
+n_row = 4
+n_col = 2
+"""
+
+
+def write(tmp_path, text, name="tile.toml"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_load_under_their_own_name(path):
+    assert load_tile(path).name == path.stem
+
+
+def test_tile_file_stands_above_its_preset(tmp_path):
+    tile = load_tile(write(tmp_path, TILE + "[wires]\nr_bit_line_ohm = 0.35\n"))
+    assert tile.wires.r_bit_line_ohm == 0.35
+    assert tile.sources["wires.r_bit_line_ohm"].kind == "tile file"
+    assert tile.wires.c_bit_line_farad == 0.4e-15
+    assert tile.sources["wires.c_bit_line_farad"].kind == "assumed"
+
+
+def test_another_kind_of_cell_drops_the_presets_keys(tmp_path):
+    text = (
+        TILE + '[adc]\nkind = "linear"\nadc_bits = 8\ncharge_full_scale_coulomb = 1e-12\ngain = 1.0\noffset_lsb = 0.0\n'
+    )
+    tile = load_tile(write(tmp_path, text))
+    assert tile.adc.kind == "linear"
+    assert "adc.f_hertz_per_ampere" not in tile.sources
+
+
+def test_every_value_of_a_preset_has_a_source():
+    for name in preset_names():
+        tile = load_tile(next(path for path in EXAMPLES if f'"{name}"' in path.read_text()))
+        own = set(re.findall(r"^(\w+) = (?!\{)", Path(f"tilemodel/presets/{name}.toml").read_text(), re.MULTILINE))
+        assert own <= {"kind", "reltol", "abstol_ampere", "vntol_volt", "chgtol_coulomb"}
+        assert any(source.kind == "assumed" for source in tile.sources.values())
+
+
+def test_users_own_preset_is_taken_from_the_tile_files_folder(tmp_path):
+    write(
+        tmp_path,
+        '[wires]\nr_bit_line_ohm = {value = 7.0, unit = "ohm", kind = "measured", source = "chip"}',
+        "lab.toml",
+    )
+    text = TILE.replace('"ibm_pcm_14nm"', '"lab.toml"')
+    with pytest.raises(InputError, match=r"table \[cell\] is missing"):
+        load_tile(write(tmp_path, text))
+
+
+def test_hash_depends_on_values_not_on_name_or_source():
+    tile = tile_from_mapping(pair_mapping())
+    assert tile.sha256() == tile_from_mapping({**pair_mapping(), "name": "other"}).sha256()
+    assert tile.sha256() != tile_from_mapping(pair_mapping(wires={"r_bit_line_ohm": 3.0})).sha256()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = ", "not valid TOML"),
+        (TILE + "[wires]\nr_bl_ohm = 1.0\n", r"\[wires\]: unknown key 'r_bl_ohm'; did you mean 'r_bit_line_ohm'\?"),
+        (TILE + "[wire]\nr_bit_line_ohm = 1.0\n", "unknown key 'wire'; did you mean 'wires'"),
+        (TILE + "[wires]\nr_bit_line_ohm = '1'\n", r"\[wires\]: r_bit_line_ohm: .*valid number, got '1'"),
+        (TILE + "[wires]\nr_bit_line_ohm = nan\n", r"r_bit_line_ohm: .*finite number, got nan"),
+        (TILE + "[wires]\nr_bit_line_ohm = -1.0\n", r"r_bit_line_ohm: .*greater than or equal to 0, got -1.0"),
+        (
+            TILE + "[wires]\nr_bit_line_ohm = {value = 1.0, unit = 'farad', kind = 'assumed', source = 'x'}\n",
+            "unit 'farad'",
+        ),
+        (TILE + "[wires]\nr_bit_line_ohm = {value = 1.0, kind = 'guess', source = 'x'}\n", "kind: .*'published'"),
+        (TILE + "[wires]\nr_bit_line_ohm = {value = 1.0, kind = 'assumed', origin = 'x'}\n", "unknown key 'origin'"),
+        (TILE.replace("n_row = 4", "n_row = 4.5"), r"\[array\]: n_row: .*integer, got 4.5"),
+        (TILE.replace("n_row = 4", "n_row = 0"), r"n_row: .*greater than or equal to 1"),
+        (
+            TILE.replace("n_col = 2", ""),
+            r"\[array\]: key 'n_col' is missing; give it in the tile file or name a preset",
+        ),
+        (TILE.replace("ibm_pcm_14nm", "ibm"), r"unknown preset 'ibm'; known are ibm_pcm_14nm, sky130_1t1r"),
+        (TILE.replace("ibm_pcm_14nm", "gone.toml"), "gone.toml: cannot be read"),
+        (TILE.replace('"mine"', '"a/../b"'), "name: .*pattern"),
+        (TILE.replace('"mine"', '"x\\n.include /etc/passwd"'), "name: .*pattern"),
+        (TILE + "[cell]\nkind = 'rail'\n", r"\[cell\]: needs kind = one of 'rail_pair', 'gated_1t1r'"),
+        (TILE + "[pwm]\nt_edge_second = 2e-9\n", "t_edge_second must not exceed t_lsb_second"),
+        (TILE + "[conductance]\ng_min_siemens = 1.0\n", "g_min_siemens must be smaller"),
+        ("wires = 3\n" + TILE, "expected a value, got a table|must be a table, got 3|expected a table"),
+    ],
+)
+def test_messages_name_the_place_and_the_remedy(tmp_path, text, message):
+    path = write(tmp_path, text)
+    with pytest.raises(InputError, match=message) as caught:
+        load_tile(path)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"none.toml: cannot be read"):
+        load_tile(tmp_path / "none.toml")
+
+
+def test_clamp_below_the_source_line_is_refused():
+    with pytest.raises(InputError, match="must lie above"):
+        tile_from_mapping(switch_mapping(read_out={"v_clamp_volt": -0.1}))

@@ -1,0 +1,19 @@
+"""Every tolerance of the tests, relative to the scale that its name gives, each with its reason."""
+
+# Fast algorithms against dense linear algebra in float64: rounding of O(100) operations
+ROUNDING = 1e-12
+
+# Linear tiles and switches against ngspice, of full scale: the issue's bar (measured: about 1e-7)
+SPICE_LINEAR = 5e-6
+
+# Calibrated SKY130 transistors against ngspice, of full scale: the issue's bar (measured: about 3e-6)
+SPICE_TRANSISTOR = 3e-5
+
+# What halving ngspice's tolerances and step may change, of full scale: a tenth of the linear bar
+SPICE_OWN_ERROR = 5e-7
+
+# Same circuit in two netlists that differ in element order only, of full scale: the solver's tolerances
+SAME_CIRCUIT = 1e-7
+
+# Capacitor and curvature terms are first-order: their own relative error, against brute force
+FIRST_ORDER = 0.05
