@@ -23,7 +23,8 @@ from tilemodel.config.tile import GatedCell, TileConfig
 __all__ = ["Condition", "design_experiment"]
 
 _N_ROW, _N_COL = 32, 8
-_SHORT_TICKS = 8
+# Short pulses reach up to this fraction of the longest
+_SHORT_FRACTION = 1 / 16
 _LOW_READ_FRACTION = 0.75
 
 
@@ -46,7 +47,7 @@ def design_experiment(tile: TileConfig, rng: np.random.Generator) -> list[Condit
         ticks = np.concatenate([random_ticks(small, rng, 2), np.zeros((1, _N_ROW), dtype=np.int64)])
         return [Condition(name="random", tile=small, conductances=conductances, ticks=ticks)]
     conductances = _graded_conductances(small, rng)
-    long, short = _distinct_ticks(small, rng), rng.integers(1, _SHORT_TICKS, (1, _N_ROW), endpoint=True)
+    long, short = _distinct_ticks(small, rng), _short_ticks(small, rng)
     conditions = []
     for label, fraction in (("", 1.0), (", low voltage", _LOW_READ_FRACTION)):
         at_voltage = _with_read_voltage(small, tile.cell, fraction * tile.v_read_volt)
@@ -74,7 +75,13 @@ def _graded_conductances(tile: TileConfig, rng: np.random.Generator) -> Conducta
 
 
 def _distinct_ticks(tile: TileConfig, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Pulses spread evenly from half to full length, in random order over the rows."""
+    """Pulses spread evenly from half to full length, in random order over the rows, [1, n_row]."""
     n_max = tile.pwm.n_tick_max
-    ticks = np.rint(np.linspace(n_max / 2, n_max, _N_ROW)).astype(np.int64)
+    ticks = np.ceil(np.linspace(n_max / 2, n_max, _N_ROW)).astype(np.int64)
     return rng.permutation(ticks)[np.newaxis, :]
+
+
+def _short_ticks(tile: TileConfig, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Random pulses of at least one tick, [1, n_row]."""
+    longest = max(1, round(_SHORT_FRACTION * tile.pwm.n_tick_max))
+    return rng.integers(1, longest, (1, _N_ROW), endpoint=True)

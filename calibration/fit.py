@@ -1,10 +1,11 @@
-"""Fit the fast model's parameters to charges: bounded-free least squares with standard errors that mean something."""
+"""Fit the fast model's parameters to charges: least squares, with standard errors from the scatter that is left."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from scipy.optimize import least_squares
 
 from calibration.experiment import Condition
@@ -70,17 +71,34 @@ def fit_parameters(observations: Sequence[Observation], start: AnyParameters, sc
     result = least_squares(
         residual, z0, method="lm", x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14, diff_step=[1e-6] * len(names)
     )
+    unit_covariance = _unit_covariance(np.asarray(result.jac), names)
     if not result.success or not np.isfinite(result.x).all():
         raise InputError(f"fit: did not converge ({result.message}); check the data and the start values")
-    covariance = _covariance(np.asarray(result.jac), result.fun, names)
-    error = np.sqrt(np.diag(covariance))
+    spread = np.sqrt(np.diag(unit_covariance))
     return Fit(
-        parameters=parameters_at(result.x),
+        parameters=_checked(parameters_at(result.x)),
         fitted=names,
-        standard_error=error * scale,
-        correlation=covariance / np.outer(error, error),
+        standard_error=_residual_deviation(result.fun, len(names)) * spread * scale,
+        correlation=unit_covariance / np.outer(spread, spread),
         residual_coulomb=result.fun / weight,
     )
+
+
+def _checked(parameters: AnyParameters) -> AnyParameters:
+    """The fitted parameters if they are possible ones; `InputError` naming the one that is not."""
+    try:
+        return type(parameters).model_validate(parameters.model_dump())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"fit: {first['loc'][0]} came out as {first['input']:.3g}, which cannot be; the data hardly depend on it"
+        ) from None
+
+
+def _residual_deviation(residual: FloatArray, n_fitted: int) -> float:
+    """Standard deviation of the weighted residuals; never less than the rounding of their numbers."""
+    deviation = np.sqrt(float(residual @ residual) / (residual.size - n_fitted))
+    return float(max(deviation, np.finfo(np.float64).eps))
 
 
 def _residual_coulomb(observations: Sequence[Observation], parameters: AnyParameters) -> FloatArray:
@@ -95,8 +113,8 @@ def _residual_coulomb(observations: Sequence[Observation], parameters: AnyParame
     )
 
 
-def _covariance(jacobian: FloatArray, residual: FloatArray, names: Sequence[str]) -> FloatArray:
-    """s^2 (J^T J)^-1 by singular values of the column-scaled Jacobian."""
+def _unit_covariance(jacobian: FloatArray, names: Sequence[str]) -> FloatArray:
+    """(J^T J)^-1 by singular values of the column-scaled Jacobian."""
     length = np.linalg.norm(jacobian, axis=0)
     if (length == 0).any():
         raise InputError(f"fit: the data do not depend on {names[int(np.argmin(length))]}; leave it out")
@@ -104,7 +122,5 @@ def _covariance(jacobian: FloatArray, residual: FloatArray, names: Sequence[str]
     if singular[-1] < _SINGULAR * singular[0]:
         mixed = [name for name, part in zip(names, v_transposed[-1], strict=True) if abs(part) > 0.1]
         raise InputError(f"fit: the data cannot tell {' and '.join(mixed)} apart; fix one or add a condition")
-    variance = float(residual @ residual) / (residual.size - len(names))
     root = v_transposed.T / singular / length[:, np.newaxis]
-    covariance: FloatArray = variance * (root @ root.T)
-    return covariance
+    return np.asarray(root @ root.T)

@@ -1,19 +1,17 @@
 """SPICE as the reference: a tile's outputs from ngspice, and how wrong the reference itself is."""
 
-from collections.abc import Callable
+import threading
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_netlists.batch import simulate
+from spice_netlists.batch import Progress, simulate
 from spice_netlists.cells import CellCircuit
-from tilemodel.config.operands import Conductances
+from tilemodel.config.operands import Conductances, ticks_sha256
 from tilemodel.config.tile import TileConfig
 from tilemodel.output import TileOutput, tile_output
 
 __all__ = ["reference_error_coulomb", "reference_output"]
-
-Progress = Callable[[int, int], None]
 
 
 def reference_output(
@@ -24,13 +22,19 @@ def reference_output(
     cell: CellCircuit | None = None,
     processes: int | None = None,
     on_done: Progress | None = None,
+    stop: threading.Event | None = None,
 ) -> TileOutput:
-    """Simulate `ticks` [n_vec, n_row] and pass the charges through the tile's converters."""
-    result = simulate(tile, conductances, ticks, cell=cell, processes=processes, on_done=on_done)
+    """Simulate `ticks` [n_vec, n_row] and pass the charges through the tile's converters.
+
+    Arguments and errors as `spice_netlists.simulate`.
+    """
+    result = simulate(tile, conductances, ticks, cell=cell, processes=processes, on_done=on_done, stop=stop)
     provenance = {
         "engine": result.engine,
         "simulator": tile.simulator.model_dump(mode="json"),
         "conductances_sha256": conductances.sha256(),
+        "ticks_sha256": ticks_sha256(ticks),
+        "cell_sha256": None if cell is None else cell.sha256(),
         "deck_sha256": list(result.deck_sha256),
         "residual_current_fraction": result.residual_current_fraction,
     }

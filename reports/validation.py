@@ -1,6 +1,5 @@
 """Validate the fast model of a tile against ngspice on random weights and vectors that no fit has seen."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +7,8 @@ from numpy.typing import NDArray
 
 from calibration.reference import reference_error_coulomb, reference_output
 from reports.accuracy import Accuracy, Verdict, judge, measure_accuracy
-from spice_netlists.batch import runs_per_vector
+from spice_netlists.batch import Progress, runs_per_vector
+from spice_netlists.cells import CellCircuit
 from tilemodel.compact import CompactModel
 from tilemodel.config.errors import InputError
 from tilemodel.config.operands import (
@@ -56,34 +56,38 @@ def validate(
     tile: TileConfig,
     model: CompactModel | None = None,
     *,
+    cell: CellCircuit | None = None,
     n_vec: int = 8,
     seed: int = 0,
     processes: int | None = None,
-    on_done: Callable[[int, int], None] | None = None,
+    on_done: Progress | None = None,
 ) -> Validation:
     """Simulate `n_vec` random vectors through random weights and compare.
 
-    `on_done(done, total)` counts simulator runs. Raises `InputError` where the fast model does not cover the
-    tile (before anything is simulated), and what `simulate` raises.
+    `cell` is a cell circuit of the user's own; `model` must then be calibrated with it. `on_done(done, total)`
+    counts simulator runs. Raises `InputError` where the fast model does not cover the tile (before anything is
+    simulated), and what `simulate` raises.
     """
     if n_vec < 1:
         raise InputError(f"validate: needs at least one vector, got {n_vec}")
+    _check_cell(cell, model)
     rng = np.random.default_rng([_STREAM, seed])
     conductances = conductances_from_weights(tile, random_weights(tile, rng))
     ticks = random_ticks(tile, rng, n_vec)
     fast_model = TileModel(tile, conductances) if model is None else model.tile_model(conductances, tile)
     per_vector = runs_per_vector(tile)
 
-    def progress_from(first: int) -> Callable[[int, int], None]:
+    def progress_from(first: int) -> Progress:
         """Count on from `first`: one vector more than the batch is simulated, with halved tolerances."""
         return lambda done, _total: on_done(first + done, (n_vec + 1) * per_vector) if on_done else None
 
-    reference = reference_output(tile, conductances, ticks, processes=processes, on_done=progress_from(0))
+    reference = reference_output(tile, conductances, ticks, cell=cell, processes=processes, on_done=progress_from(0))
     error_line = reference_error_coulomb(
         tile,
         conductances,
         ticks[:1],
         reference.charge_line_coulomb[:1],
+        cell=cell,
         processes=processes,
         on_done=progress_from(n_vec * per_vector),
     )
@@ -104,3 +108,10 @@ def validate(
         accuracy=accuracy,
         verdicts=judge(accuracy, tile.spec),
     )
+
+
+def _check_cell(cell: CellCircuit | None, model: CompactModel | None) -> None:
+    ours = None if cell is None else cell.sha256()
+    theirs = None if model is None else model.provenance.cell_sha256
+    if ours != theirs:
+        raise InputError("validate: the model was calibrated with another cell circuit; calibrate with this one")

@@ -60,7 +60,7 @@ def report_content(validation: Validation) -> dict[str, Any]:
             "package": f"tilemodel {VERSION}",
             "reference": dict(validation.reference.provenance),
             "fast model": dict(validation.fast.provenance),
-            "calibration": None if validation.model is None else validation.model.provenance,
+            "calibration": None if validation.model is None else validation.model.provenance.model_dump(mode="json"),
         },
     }
 
@@ -108,7 +108,7 @@ def _parameter_rows(validation: Validation) -> list[dict[str, Any]]:
         parameters = validation.model.parameters.model_dump(mode="json")
         errors = dict(zip(fit.fitted, fit.standard_error, strict=True))
     return [
-        {"name": name, "value": value, "error": errors.get(name), "origin": "tile file"}
+        {"name": name, "value": value, "error": errors.get(name), "origin": "not fitted"}
         for name, value in parameters.items()
         if name != "kind"
     ]

@@ -4,6 +4,7 @@ from spice_netlists.batch import SpiceResult, simulate
 from spice_netlists.cells import CellCircuit
 from spice_netlists.deck import Deck, build_deck
 from spice_netlists.errors import SimulatorError, SimulatorMissingError
+from spice_netlists.pyspice import cell_from_subcircuit
 from spice_netlists.tile import SpiceTile
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "SpiceResult",
     "SpiceTile",
     "build_deck",
+    "cell_from_subcircuit",
     "simulate",
 ]

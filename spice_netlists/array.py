@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tilemodel.config.operands import Conductances, line_conductances, lines_read_north
 from tilemodel.config.tile import TileConfig
 
-__all__ = ["gated_cells", "rail_pair_cells", "wires_and_clamps"]
+__all__ = ["clamps", "gated_cells", "rail_pair_cells", "wires"]
 
 
 def rail_pair_cells(tile: TileConfig, conductances: Conductances, lines: Sequence[int]) -> Iterator[str]:
@@ -33,22 +33,27 @@ def gated_cells(tile: TileConfig, conductances: Conductances, lines: Sequence[in
                 yield f"X{line}_{row} {node[row]} wl{row} sl {cell_name} g={g!r}"
 
 
-def wires_and_clamps(tile: TileConfig, lines: Sequence[int]) -> Iterator[str]:
-    """Segments and capacitors of each bit line, and the voltage source that clamps and senses it."""
+def wires(tile: TileConfig, lines: Sequence[int]) -> Iterator[str]:
+    """Segments and capacitors of each bit line."""
     north = lines_read_north(tile)
-    wires, n_row = tile.wires, tile.array.n_row
+    r, c = tile.wires.r_bit_line_ohm, tile.wires.c_bit_line_farad
+    if r == 0:  # cells and capacitors sit at the clamp, which holds the capacitors' charge
+        return
     for line in lines:
         node = bit_line_nodes(tile, line)
+        toward_clamp = [f"c{line}", *node[:-1]] if north[line] else [*node[1:], f"c{line}"]
         yield f"* Bit line {line}, read {'north' if north[line] else 'south'}"
-        if wires.r_bit_line_ohm > 0:
-            toward_clamp = [f"c{line}", *node[:-1]] if north[line] else [*node[1:], f"c{line}"]
-            r = repr(wires.r_bit_line_ohm)
-            for row in range(n_row):
-                yield f"Rw{line}_{row} {node[row]} {toward_clamp[row]} {r}"
-            if wires.c_bit_line_farad > 0:
-                c = repr(wires.c_bit_line_farad)
-                for row in range(n_row):
-                    yield f"Cw{line}_{row} {node[row]} 0 {c}"
+        for row, (here, there) in enumerate(zip(node, toward_clamp, strict=True)):
+            yield f"Rw{line}_{row} {here} {there} {r!r}"
+        if c > 0:
+            for row, here in enumerate(node):
+                yield f"Cw{line}_{row} {here} 0 {c!r}"
+
+
+def clamps(tile: TileConfig, lines: Sequence[int]) -> Iterator[str]:
+    """The voltage source that clamps and senses each bit line."""
+    yield "* Clamps"
+    for line in lines:
         yield f"Vclamp{line} c{line} 0 DC {tile.read_out.v_clamp_volt!r}"
 
 

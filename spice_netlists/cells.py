@@ -1,5 +1,6 @@
 """The cell of a gated tile as a sub-circuit: pins bit line, word line, source line, parameter g [siemens]."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,10 +40,20 @@ class CellCircuit:
                 f"cell {self.name}: expected three pins (bit, word, source line) and a parameter g, got {head!r}"
             )
         forbidden = re.search(r"^\s*\.(control|end|include|inc|lib|exec|tran|options?)\b", self.text, re.I | re.M)
+        unreadable = [path for path in self.model_files if not path.is_file()]
+        if unreadable:
+            raise InputError(f"cell {self.name}: the model file {unreadable[0]} does not exist")
         if forbidden:
             raise InputError(
                 f"cell {self.name}: {forbidden.group().strip()!r} has no place in it; name model files in model_files"
             )
+
+    def sha256(self) -> str:
+        """Hash of the circuit, its gate voltage and its model files' contents [hexadecimal]."""
+        digest = hashlib.sha256(f"{self.text}\n{self.v_gate_volt!r}".encode())
+        for path in self.model_files:
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
 
 
 def standard_cell(access: SwitchAccess | Sky130NfetAccess) -> CellCircuit:

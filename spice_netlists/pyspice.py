@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_netlists.cells import CellCircuit
-from spice_netlists.deck import build_deck
+from spice_netlists.deck import tile_circuit_lines
 from tilemodel.config.errors import MissingPackageError
 from tilemodel.config.operands import Conductances
 from tilemodel.config.tile import TileConfig
@@ -37,21 +37,21 @@ def tile_circuit(
     """A tile with one input vector [n_row] as a PySpice `Circuit`.
 
     Row drivers, source line and clamps are PySpice elements that may be changed or removed
-    (`circuit['Vclamp0']`); the array's body (cells, wires) is text in `circuit.raw_spice`. Nodes are named
-    as in `spice_netlists.deck`. Raises `MissingPackageError` without PySpice.
+    (`circuit['Vclamp0']`); cells and wires are text in `circuit.raw_spice`. Nodes are named as in
+    `spice_netlists.deck`. Options and analysis are left to PySpice's simulator: give it the tolerances of
+    the tile's `[simulator]`, ngspice's own are too coarse. Raises `MissingPackageError` without PySpice.
     """
     try:
         from PySpice.Spice.Netlist import Circuit
     except ImportError:
         raise MissingPackageError("PySpice is not installed; run: pip install PySpice==1.5") from None
-    deck = build_deck(tile, conductances, ticks, cell=cell)
+    parts = tile_circuit_lines(tile, conductances, ticks, cell=cell)
     circuit = Circuit(f"tile {tile.name}")
-    body: list[str] = []
-    for line in deck.text.splitlines():
-        name, *words = line.split(maxsplit=3)
-        if name.startswith("V"):
-            circuit.V(name[1:], words[0], circuit.gnd, words[2])
-        elif not line.startswith(("*", ".options", ".save", ".tran", ".end\n", "+ i(")) and line != ".end":
-            body.append(line)
-    circuit.raw_spice += "\n".join(body)
+    for include in parts.includes:
+        circuit.include(str(include.path))
+    for line in parts.sources:
+        if not line.startswith("*"):
+            name, node, _, value = line.split(maxsplit=3)
+            circuit.V(name.removeprefix("V"), node, circuit.gnd, value)
+    circuit.raw_spice += "\n".join(parts.body)
     return circuit

@@ -1,13 +1,12 @@
 """A tile with its conductances as a circuit: decks, a PySpice `Circuit`, simulations."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_netlists.batch import SpiceResult, simulate
+from spice_netlists.batch import Progress, SpiceResult, simulate
 from spice_netlists.cells import CellCircuit
 from spice_netlists.deck import Deck, build_deck
 from spice_netlists.pyspice import tile_circuit
@@ -41,7 +40,7 @@ class SpiceTile:
         ticks: NDArray[np.int64],
         *,
         processes: int | None = None,
-        on_done: Callable[[int, int], None] | None = None,
+        on_done: Progress | None = None,
     ) -> SpiceResult:
         """Charges of a batch [n_vec, n_row] in ngspice (see `simulate`)."""
         return simulate(self.tile, self.conductances, ticks, cell=self.cell, processes=processes, on_done=on_done)

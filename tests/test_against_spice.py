@@ -1,4 +1,4 @@
-"""The fast model against ngspice transients on weights and vectors at random. Full scale: the ideal MAC's largest charge."""
+"""The fast model against ngspice transients on random weights and vectors. Full scale: the largest ideal charge."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import pytest
 from calibration.reference import reference_error_coulomb, reference_output
 from tests.conftest import pair_tile, switch_tile
 from tests.tolerances import SPICE_LINEAR, SPICE_OWN_ERROR
+from tilemodel.config.errors import InputError
 from tilemodel.config.operands import Conductances, conductances_from_weights, random_ticks, random_weights
 from tilemodel.model import TileModel, ideal_charge
 
@@ -73,3 +74,11 @@ def test_columns_do_not_notice_how_they_are_grouped(rng, monkeypatch):
     apart = reference_output(tile, c, ticks)
     assert len(apart.provenance["deck_sha256"]) == 3
     np.testing.assert_allclose(apart.charge_coulomb, together, rtol=0, atol=1e-7 * np.abs(together).max())
+
+
+def test_a_window_that_cuts_the_tail_is_told(rng):
+    """Elements that the fast model does not know of may need longer: the transient itself shows it."""
+    tile = pair_tile(wires={"r_bit_line_ohm": 1000.0, "c_bit_line_farad": 2e-13}, read_out={"t_tail_second": 1e-9})
+    c = conductances_from_weights(tile, random_weights(tile, rng))
+    with pytest.raises(InputError, match="still flows at the end of the window; raise t_tail_second"):
+        reference_output(tile, c, np.full((1, 8), 127))

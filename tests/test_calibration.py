@@ -20,7 +20,9 @@ TRUTHS = {
     "pair": (pair_tile(), RailPairParameters(r_bit_line_ohm=2.3, v_read_volt=0.19, v_clamp_volt=0.402)),
     "switch": (
         switch_tile(),
-        GatedParameters(r_bit_line_ohm=2.2, r_access_ohm=950.0, q_pulse_coulomb_per_siemens=1e-12),
+        GatedParameters.of_switch(r_bit_line_ohm=2.2, r_access_ohm=950.0).model_copy(
+            update={"q_pulse_coulomb_per_siemens": 1e-12}
+        ),
     ),
     "transistor": (
         TRANSISTOR,

@@ -66,11 +66,12 @@ def test_netlists_run_in_ngspice_as_they_are(files):
     assert sorted(path.name for path in Path("decks").iterdir()) == [
         "manifest.json", "vector_0000.cir", "vector_0001.cir", "vector_0002.cir",
     ]  # fmt: skip
-    done = subprocess.run(
-        ["ngspice", "-b", "-r", "out.raw", "vector_0001.cir"], cwd="decks", capture_output=True, timeout=60, check=False
-    )
+    command = ["ngspice", "-b", "vector_0001.cir"]
+    done = subprocess.run(command, cwd="decks", capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0
-    assert Path("decks/out.raw").stat().st_size > 1000
+    printed = [float(value) for value in re.findall(r"^charge\d+ += +(\S+)", done.stdout, re.MULTILINE)]
+    assert main(["spice", "tile.toml", "--weights", "w.npy", "--inputs", "x.npy", "-o", "spice.npz"]) == 0
+    np.testing.assert_allclose(printed, np.load("spice.npz")["charge_coulomb"][1], rtol=1e-4)
 
 
 @pytest.mark.spice
@@ -93,7 +94,8 @@ def test_netlists_of_transistors_bring_their_models(files):
 @pytest.mark.spice
 def test_calibrate_then_mvm_and_validate_with_the_model(files, capsys):
     assert main(["calibrate", "tile.toml", "-o", "model.json"]) == 0
-    assert re.search(r"r_bit_line_ohm\s+50(\.0\d*)? \+- ", capsys.readouterr().out)
+    fitted = re.search(r"r_bit_line_ohm\s+(\S+) \+- ", capsys.readouterr().out)
+    assert float(fitted.group(1)) == pytest.approx(50, rel=1e-4)
     assert main(["mvm", "model.json", "--weights", "w.npy", "--inputs", "x.npy", "-o", "out.npz"]) == 0
     assert main(["validate", "tile.toml", "--model", "model.json", "--vectors", "2", "-o", "report"]) == 0
     assert "pass  max_error_percent_full_scale" in capsys.readouterr().out
@@ -129,9 +131,12 @@ MVM = ["mvm", "tile.toml", "--weights", "w.npy", "--inputs", "x.npy", "-o", "out
         (["mvm", "tile.toml", "--weights", "w.npy", "--inputs", "w.npy", "-o", "out.npz"], "w.npy: inputs: expected"),
         ([*MVM[:-1], "none/out.npz"], "none/out.npz: the folder .* does not exist"),
         (["spice", *MVM[1:-1], "none/out.npz"], "none/out.npz: the folder .* does not exist"),
-        (["validate", "tile.toml", "--vectors", "0", "-o", "r"], "at least one vector"),
         (["validate", "tile.toml", "--model", "tile.toml", "-o", "r"], "not valid JSON"),
-        (["netlist", "tile.toml", "-o", "."], "not an earlier output"),
+        (["netlist", "tile.toml", "-o", "."], "is in use as the current folder"),
+        (["netlist", "tile.toml", "-o", "w.npy"], "is not a folder"),
+        ([*MVM[:-1], "w.npy"], "w.npy: is also the input weights"),
+        ([*MVM[:-1], "/dev/null"], "is a device or pipe"),
+        (["spice", "x.npy", *MVM[2:]], "x.npy: not valid TOML, so no tile file"),
     ],
 )
 def test_mistakes_get_one_message_and_leave_nothing(files, capsys, arguments, message):
@@ -166,8 +171,11 @@ def test_help_has_an_example_that_parses(command, capsys):
 
 def test_wrong_words_are_exit_status_2(capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["validate"])
+        main(["validate", "t.toml", "-o", "r", "--vectors", "0"])
     assert stop.value.code == 2
+    assert "expected a whole number from 1 to 1000000, got '0'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["validate"])
     assert "TILE.toml" in capsys.readouterr().err
 
 

@@ -46,7 +46,7 @@ def test_without_wires_clamp_offset_and_access_it_is_the_ideal_product(make, end
         tile = pair_tile(array={"read_out_end": end}, wires={"r_bit_line_ohm": 0.0}, read_out={"v_clamp_volt": 0.4})
         parameters = None
     else:
-        parameters = GatedParameters(r_bit_line_ohm=0.0, r_access_ohm=0.0)
+        parameters = GatedParameters.of_switch(r_bit_line_ohm=0.0, r_access_ohm=0.0)
     c = conductances_from_weights(tile, random_weights(tile, rng))
     ticks = random_ticks(tile, rng, 20)
     ideal = ideal_charge(tile, c, ticks)
@@ -118,10 +118,10 @@ def test_a_tick_too_short_to_settle_is_refused():
 def test_wrong_shapes_and_parameters_are_refused(rng):
     tile = pair_tile()
     c = conductances_from_weights(tile, np.zeros((8, 3)))
-    with pytest.raises(InputError, match=r"expected \[n_vec, n_row = 8\]"):
+    with pytest.raises(InputError, match=r"expected \[n_vec, n_row\] = \[2, 8\]"):
         TileModel(tile, c).charges(np.zeros((2, 7), dtype=np.int64))
     with pytest.raises(InputError, match="parameters of a gated_1t1r tile"):
-        TileModel(tile, c, GatedParameters(r_bit_line_ohm=1.0, r_access_ohm=1.0))
+        TileModel(tile, c, GatedParameters.of_switch(r_bit_line_ohm=1.0, r_access_ohm=1.0))
     with pytest.raises(InputError, match=r"expected \[n_row, n_col\] = \[8, 3\]"):
         TileModel(tile, Conductances(g_plus=np.zeros((3, 8)), g_minus=np.zeros((3, 8))))
 

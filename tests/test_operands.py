@@ -69,6 +69,9 @@ def test_random_operands_are_accepted_and_reach_the_limits(tile, rng):
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
+        (np.full(8, -128, dtype=np.int8), "exceeds the 127 ticks"),
+        (np.full(8, -(2**63)), "exceeds the 127 ticks"),
+        (np.zeros(8, dtype="timedelta64[s]"), "expected real numbers"),
         (np.full(8, 128), r"inputs\[0, 0\] = 128 exceeds the 127 ticks of pwm_bits = 8 \(8 such\)"),
         (np.full(8, 1.5), r"outside \[-1, 1\]; give ticks as an integer array"),
         (np.full(8, np.nan), "is not finite"),
@@ -93,7 +96,7 @@ def test_negative_inputs_to_a_gated_tile_are_refused():
     ("weights", "message"),
     [
         (np.zeros((3, 8)), "rows and columns look swapped"),
-        (np.full((8, 3), 1.01), r"outside \[-1, 1\]"),
+        (np.full((8, 3), -128, dtype=np.int8), r"outside \[-1, 1\]"),
         (np.full((8, 3), np.inf), "is not finite"),
     ],
 )
@@ -112,6 +115,19 @@ def test_negative_and_missing_conductances_are_refused(tmp_path):
     np.savez(tmp_path / "bad.npz", g_plus=good, g_minus=bad)
     with pytest.raises(InputError, match=r"bad.npz: g_minus\[2, 1\] = -1e-06 is negative"):
         load_conductances(PAIR, tmp_path / "bad.npz")
+
+
+@pytest.mark.parametrize(("value", "message"), [(5.0, "give conductances in siemens"), (1e-320, "too small")])
+def test_conductances_that_no_circuit_has_are_refused(value, message):
+    with pytest.raises(InputError, match=message):
+        Conductances(g_plus=np.full((8, 3), value), g_minus=np.zeros((8, 3)))
+
+
+def test_conductances_are_float64_whatever_the_weights_are():
+    single = conductances_from_weights(PAIR, np.full((8, 3), 0.5, dtype=np.float16))
+    double = conductances_from_weights(PAIR, np.full((8, 3), 0.5))
+    assert single.g_plus.dtype == np.float64
+    np.testing.assert_array_equal(single.g_plus, double.g_plus)
 
 
 def test_files_that_are_not_plain_arrays_are_refused(tmp_path):

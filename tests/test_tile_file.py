@@ -84,9 +84,12 @@ def test_hash_depends_on_values_not_on_name_or_source():
         (TILE + "[wires]\nr_bit_line_ohm = -1.0\n", r"r_bit_line_ohm: .*greater than or equal to 0, got -1.0"),
         (
             TILE + "[wires]\nr_bit_line_ohm = {value = 1.0, unit = 'farad', kind = 'assumed', source = 'x'}\n",
-            "unit 'farad'",
+            "unit = 'farad'",
         ),
-        (TILE + "[wires]\nr_bit_line_ohm = {value = 1.0, kind = 'guess', source = 'x'}\n", "kind: .*'published'"),
+        (
+            TILE + "[wires]\nr_bit_line_ohm = {value = 1.0, unit = 'ohm', kind = 'guess', source = 'x'}\n",
+            "kind: .*'published'",
+        ),
         (TILE + "[wires]\nr_bit_line_ohm = {value = 1.0, kind = 'assumed', origin = 'x'}\n", "unknown key 'origin'"),
         (TILE.replace("n_row = 4", "n_row = 4.5"), r"\[array\]: n_row: .*integer, got 4.5"),
         (TILE.replace("n_row = 4", "n_row = 0"), r"n_row: .*greater than or equal to 1"),
@@ -101,7 +104,13 @@ def test_hash_depends_on_values_not_on_name_or_source():
         (TILE + "[cell]\nkind = 'rail'\n", r"\[cell\]: needs kind = one of 'rail_pair', 'gated_1t1r'"),
         (TILE + "[pwm]\nt_edge_second = 2e-9\n", "t_edge_second must not exceed t_lsb_second"),
         (TILE + "[conductance]\ng_min_siemens = 1.0\n", "g_min_siemens must be smaller"),
-        ("wires = 3\n" + TILE, "expected a value, got a table|must be a table, got 3|expected a table"),
+        ("wires = 3\n" + TILE, "wires must be a table, got 3"),
+        (TILE + "[sources]\nfoo = 1\n", "unknown key 'sources'"),
+        (TILE.replace("ibm_pcm_14nm", "\\u0000.toml"), "cannot be read"),
+        ("a." * 3000 + "a = 1\n" + TILE, "nested too deeply|not valid TOML"),
+        (TILE + "[adc]\ncount_max = " + "9" * 6000 + "\n", "not valid TOML"),
+        (TILE + "[wires]\nr_bit_line_ohm = 1e-9\n", "0 or at least 1e-3"),
+        (TILE + "[pwm]\nt_edge_second = 1e-15\nt_lsb_second = 1e-5\n", "at least 1e-9 of the longest pulse"),
     ],
 )
 def test_messages_name_the_place_and_the_remedy(tmp_path, text, message):

@@ -1,20 +1,21 @@
 """The compact model: a tile with fitted parameters, how well they are known, and where they came from (JSON)."""
 
 import json
+import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from tilemodel.config.errors import InputError
 from tilemodel.config.files import atomic_file
-from tilemodel.config.load import explain_validation
+from tilemodel.config.load import explain_validation, read_limited
 from tilemodel.config.operands import Conductances
 from tilemodel.config.tile import Section, TileConfig
 from tilemodel.model import TileModel
 from tilemodel.parameters import Parameters
 
-__all__ = ["CompactModel", "FitStatistics", "load_model", "save_model"]
+__all__ = ["CompactModel", "ConditionRecord", "FitStatistics", "Provenance", "load_model", "save_model"]
 
 _MAX_FILE_BYTES = 10_000_000
 
@@ -29,28 +30,76 @@ class FitStatistics(Section):
     n_observation: int
     residual_rms_coulomb: float
     residual_max_coulomb: float
-    residual_max_percent_full_scale: float
-    """Full scale: the largest |charge| of a bit line in the experiment."""
+    residual_max_percent_of_largest_charge: float
+    """Of the largest |charge| of a bit line in the experiment."""
+
+    @model_validator(mode="after")
+    def _lengths_agree(self) -> Self:
+        n = len(self.fitted)
+        if len(self.standard_error) != n or [len(row) for row in self.correlation] != [n] * n:
+            raise ValueError(f"standard_error and correlation must have the {n} entries of fitted")
+        return self
+
+
+class ConditionRecord(Section):
+    """One condition of the experiment, and the circuits that were simulated under it."""
+
+    name: str
+    n_row: int
+    n_col: int
+    v_read_volt: float
+    tile_sha256: str
+    conductances_sha256: str
+    ticks_sha256: str
+    deck_sha256: list[str]
+    residual_current_fraction: float
+
+
+class Provenance(Section):
+    """What a compact model came from."""
+
+    package: str
+    engine: str
+    seed: int
+    cell_sha256: str | None
+    """Of the cell circuit of the user's own that was calibrated; None for the tile's standard cell."""
+    conditions: list[ConditionRecord]
+    reference_error_percent_of_largest_charge: float
+    """Largest change of the first condition's charges when the simulator's tolerances and step were halved."""
 
 
 class CompactModel(Section):
     """What `tilemodel calibrate` writes and everything else reads."""
 
-    schema_version: Literal["tilemodel-compact-1"] = "tilemodel-compact-1"
+    schema_version: Literal["tilemodel-compact-1"]
     tile: TileConfig
     parameters: Parameters
     fit: FitStatistics
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def tile_model(self, conductances: Conductances, tile: TileConfig | None = None) -> TileModel:
         """The fast model of `tile` (default: the calibrated one) with this model's parameters.
 
-        Raises `InputError` if `tile` differs in more than size, read-out end, converter and specs.
+        Raises `InputError` if `tile` differs in more than size, read-out end, converter and specs. Warns where
+        conductances lie outside the range that was calibrated.
         """
         if tile is None:
             tile = self.tile
         self.check_technology(tile)
+        self._warn_outside_range(conductances)
         return TileModel(tile, conductances, self.parameters)
+
+    def _warn_outside_range(self, conductances: Conductances) -> None:
+        low, high = self.tile.conductance.g_min_siemens, self.tile.conductance.g_max_siemens
+        for name in ("g_plus", "g_minus"):
+            values = getattr(conductances, name)
+            used = values[values > 0]  # an empty cell is none
+            if used.size and (used.min() < low * (1 - 1e-9) or used.max() > high * (1 + 1e-9)):
+                warnings.warn(
+                    f"{name} spans {used.min():g} to {used.max():g} siemens, but the model was calibrated from {low:g} "
+                    f"to {high:g}: its error outside is not known",
+                    stacklevel=3,
+                )
 
     def check_technology(self, tile: TileConfig) -> None:
         """Raise `InputError` naming the first value in which `tile` differs from what was calibrated."""
@@ -72,12 +121,7 @@ def save_model(model: CompactModel, path: str | Path) -> None:
 def load_model(path: str | Path) -> CompactModel:
     """Read a compact model. Raises `InputError` naming the key that is wrong."""
     path = Path(path)
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); `tilemodel calibrate` writes one") from None
-    if len(text) > _MAX_FILE_BYTES:
-        raise InputError(f"{path}: {len(text)} bytes, a compact model has at most {_MAX_FILE_BYTES}")
+    text = read_limited(path, _MAX_FILE_BYTES, "a compact model (`tilemodel calibrate` writes one)")
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -85,7 +129,7 @@ def load_model(path: str | Path) -> CompactModel:
     try:
         return CompactModel.model_validate(content)
     except ValidationError as error:
-        raise InputError(explain_validation(error, CompactModel, str(path))) from None
+        raise InputError(explain_validation(error, CompactModel, str(path), remedy="calibrate again")) from None
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The fast model's physical parameters: taken from the tile where it states them, fitted where it cannot."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -29,11 +29,24 @@ class GatedParameters(Section):
     kind: Literal["gated_1t1r"] = "gated_1t1r"
     r_bit_line_ohm: NotNegative
     r_access_ohm: NotNegative
-    r_access_slope_ohm_per_ampere: float = 0.0
-    q_pulse_coulomb: float = 0.0
-    q_pulse_coulomb_per_siemens: float = 0.0
-    q_pulse_coulomb_per_siemens2: float = 0.0
-    c_pulse_farad: float = 0.0
+    r_access_slope_ohm_per_ampere: float
+    q_pulse_coulomb: float
+    q_pulse_coulomb_per_siemens: float
+    q_pulse_coulomb_per_siemens2: float
+    c_pulse_farad: float
+
+    @classmethod
+    def of_switch(cls, *, r_bit_line_ohm: float, r_access_ohm: float) -> Self:
+        """An ideal switch: a resistance, no curvature, no charges."""
+        return cls(
+            r_bit_line_ohm=r_bit_line_ohm,
+            r_access_ohm=r_access_ohm,
+            r_access_slope_ohm_per_ampere=0.0,
+            q_pulse_coulomb=0.0,
+            q_pulse_coulomb_per_siemens=0.0,
+            q_pulse_coulomb_per_siemens2=0.0,
+            c_pulse_farad=0.0,
+        )
 
 
 Parameters = Annotated[RailPairParameters | GatedParameters, Field(discriminator="kind")]
@@ -55,4 +68,4 @@ def parameters_from_tile(tile: TileConfig) -> RailPairParameters | GatedParamete
             f"tile {tile.name}: the fast model does not know the access transistor's resistance and charges; "
             "run `tilemodel calibrate TILE.toml -o MODEL.json` once and give MODEL.json"
         )
-    return GatedParameters(r_bit_line_ohm=tile.wires.r_bit_line_ohm, r_access_ohm=tile.cell.access.r_on_ohm)
+    return GatedParameters.of_switch(r_bit_line_ohm=tile.wires.r_bit_line_ohm, r_access_ohm=tile.cell.access.r_on_ohm)

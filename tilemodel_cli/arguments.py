@@ -1,6 +1,7 @@
 """The commands and their options."""
 
 import argparse
+from collections.abc import Callable
 
 from tilemodel.version import VERSION
 from tilemodel_cli import commands
@@ -73,7 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     validate.add_argument("tile", metavar="TILE.toml")
     validate.add_argument("--model", metavar="MODEL.json", help="calibrated parameters (from `tilemodel calibrate`)")
-    validate.add_argument("--vectors", type=int, default=8, metavar="N", help="random input vectors (default 8)")
+    validate.add_argument(
+        "--vectors", type=_whole_number(1, 10**6), default=8, metavar="N", help="random vectors (default 8)"
+    )
     _add_seed(validate)
     _add_processes(validate)
     validate.add_argument("-o", "--output", metavar="DIR", required=True)
@@ -115,24 +118,27 @@ def _add_operands(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=_natural, default=0, metavar="N", help="of all random draws (default 0)")
+    parser.add_argument(
+        "--seed", type=_whole_number(0, 2**53), default=0, metavar="N", help="of random draws (default 0)"
+    )
 
 
 def _add_processes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--processes", type=_positive, default=None, metavar="N", help="simulators side by side (default: one a core)"
+        "--processes",
+        type=_whole_number(1, 1024),
+        default=None,
+        metavar="N",
+        help="simulators at a time (default: cores)",
     )
 
 
-def _natural(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError
-    return value
+def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
+    """An argument type: whole numbers from `lowest` to `highest`."""
 
+    def convert(text: str) -> int:
+        if not text.isdecimal() or len(text) > 18 or not lowest <= int(text) <= highest:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {lowest} to {highest}, got {text!r}")
+        return int(text)
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+    return convert

@@ -7,10 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from tilemodel.config.errors import InputError
 from tilemodel.config.files import atomic_folder, check_file_target, check_folder_target
 from tilemodel.config.load import load_tile
 from tilemodel.config.operands import (
@@ -39,15 +41,16 @@ def netlist(options: argparse.Namespace) -> int:
     ticks = load_ticks(tile, options.inputs) if options.inputs else random_ticks(tile, rng, 1)
     manifest = []
     with atomic_folder(options.output, marker="manifest.json") as folder:
-        for number, vector in enumerate(ticks):
+        for number, vector in enumerate(ticks):  # one deck at a time: a 512 x 512 one has 40 MB
             deck = build_deck(tile, conductances, vector)
             name = f"vector_{number:04d}.cir"
             (folder / name).write_text(deck.text)
             for include in deck.includes:
                 shutil.copyfile(include.path, folder / include.name)
             manifest.append({"deck": name, "sha256": deck.sha256, "ticks": vector.tolist()})
-        (folder / "manifest.json").write_text(json.dumps({"tile": tile.name, "decks": manifest}, indent=2) + "\n")
-    _say(f"{len(ticks)} deck(s) in {options.output}; run one there with: ngspice -b -r out.raw vector_0000.cir")
+        content = {"schema_version": "tilemodel-decks-1", "tile": tile.name, "decks": manifest}
+        (folder / "manifest.json").write_text(json.dumps(content, indent=2) + "\n")
+    _say(f"{len(ticks)} deck(s) in {options.output}; run one there with: ngspice -b vector_0000.cir")
     return 0
 
 
@@ -58,7 +61,7 @@ def spice(options: argparse.Namespace) -> int:
 
     tile = load_tile(options.tile)
     conductances, ticks = load_conductances(tile, options.weights), load_ticks(tile, options.inputs)
-    check_file_target(options.output)
+    _check_output(options)
     with _progress("ngspice runs") as on_done:
         output = reference_output(tile, conductances, ticks, processes=options.processes, on_done=on_done)
         save_output(output, options.output)
@@ -71,6 +74,7 @@ def mvm(options: argparse.Namespace) -> int:
     from tilemodel.model import TileModel
     from tilemodel.output import save_output
 
+    _check_output(options)
     if options.tile.endswith(".json"):
         compact = load_model(options.tile)
         tile = compact.tile
@@ -88,13 +92,14 @@ def calibrate_tile(options: argparse.Namespace) -> int:
     from tilemodel.compact import save_model
 
     tile = load_tile(options.tile)
-    check_file_target(options.output)
+    _check_output(options)
     with _progress("ngspice batches") as on_done:
         model = calibrate(tile, seed=options.seed, processes=options.processes, on_done=on_done)
         save_model(model, options.output)
     for name, error in zip(model.fit.fitted, model.fit.standard_error, strict=True):
         _say(f"{name:32s} {getattr(model.parameters, name):14.7g} +- {error:.2g}")
-    _say(f"largest residual {model.fit.residual_max_percent_full_scale:.2g} % of full scale; wrote {options.output}")
+    _say(f"largest residual {model.fit.residual_max_percent_of_largest_charge:.2g} % of the largest charge")
+    _say(f"model: {options.output}")
     return 0
 
 
@@ -118,6 +123,15 @@ def validate_tile(options: argparse.Namespace) -> int:
         _say(line)
     _say(f"report: {page.absolute().as_uri()}")
     return 0 if validation.passed else 1
+
+
+def _check_output(options: argparse.Namespace) -> None:
+    """Refuse an output file that cannot be written, or that is one of the inputs, before anything is computed."""
+    check_file_target(options.output)
+    for name in ("tile", "weights", "inputs"):
+        given = getattr(options, name, None)
+        if given and Path(given).resolve() == Path(options.output).resolve():
+            raise InputError(f"{options.output}: is also the input {name}; give another output")
 
 
 @contextmanager

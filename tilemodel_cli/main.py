@@ -1,7 +1,10 @@
-"""Entry point of `tilemodel`: parse, run, and turn any `TileModelError` into one message and exit status 2."""
+"""Entry point of `tilemodel`: parse, run, and turn every failure into one message and an exit status."""
 
+import signal
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import NoReturn
 
 from tilemodel.config.errors import TileModelError
 from tilemodel_cli.arguments import build_parser
@@ -10,20 +13,47 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit status: 0 done, 1 a spec was missed, 2 an error, 130 interrupted."""
+    """Run the command line; return its exit status.
+
+    0 done, 1 a spec was missed, 2 an error, 130 interrupted, 143 terminated. In the last two cases running
+    simulators are ended and nothing is written.
+    """
     options = build_parser().parse_args(arguments)
+    warnings.showwarning = _show_warning
+    before = {number: signal.signal(number, _terminate) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         status: int = options.run(options)
         return status
     except TileModelError as error:
-        sys.stderr.write(f"tilemodel {options.command}: {error}\n")
-        return 2
+        return _complain(options.command, str(error), 2)
     except MemoryError:
-        sys.stderr.write(f"tilemodel {options.command}: out of memory; use fewer vectors or a smaller tile\n")
-        return 2
+        return _complain(options.command, "out of memory; use fewer vectors or a smaller tile", 2)
+    except OSError as error:
+        return _complain(options.command, f"{error}; check the disk and the permissions", 2)
     except KeyboardInterrupt:
-        sys.stderr.write(f"tilemodel {options.command}: interrupted; nothing was written\n")
-        return 130
+        return _complain(options.command, "interrupted; nothing was written", 130)
+    except _Terminated:
+        return _complain(options.command, "terminated; nothing was written", 143)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Terminated(BaseException):
+    """SIGTERM or SIGHUP, raised so that everything is cleaned up on the way out."""
+
+
+def _terminate(_signal: int, _frame: object) -> NoReturn:
+    raise _Terminated
+
+
+def _complain(command: str, message: str, status: int) -> int:
+    sys.stderr.write(f"tilemodel {command}: {message}\n")
+    return status
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    sys.stderr.write(f"tilemodel: warning: {message}\n")
 
 
 if __name__ == "__main__":

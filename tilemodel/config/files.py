@@ -1,5 +1,6 @@
 """Results reach the disk whole or not at all: written under a temporary name beside the target, then renamed."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -17,17 +18,30 @@ def check_file_target(path: str | Path) -> None:
     path = Path(path)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; give the name of a file")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path}: is a device or pipe; give the name of a file")
     _check_parent(path)
 
 
 def check_folder_target(path: str | Path, *, marker: str) -> None:
     """Raise `OutputError` if `atomic_folder` would not write to `path`."""
-    path = Path(path)
+    path = Path(path).resolve()
+    if path == Path.cwd() or path.is_mount():
+        raise OutputError(f"{path}: is in use as the current folder or a mount point; name a new folder")
     if path.exists() and not path.is_dir():
         raise OutputError(f"{path}: exists and is not a folder; choose another output")
-    if path.exists() and any(path.iterdir()) and not (path / marker).is_file():
-        raise OutputError(f"{path}: exists and is not an earlier output (no {marker} in it); choose another folder")
+    if path.exists() and any(path.iterdir()) and not _is_ours(path / marker):
+        raise OutputError(f"{path}: exists and is not an earlier output (no {marker} of ours); choose another folder")
     _check_parent(path)
+
+
+def _is_ours(marker: Path) -> bool:
+    """Whether a JSON file says in its `schema_version` that this project wrote it."""
+    try:
+        content = json.loads(marker.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and str(content.get("schema_version", "")).startswith("tilemodel-")
 
 
 def _check_parent(path: Path) -> None:
@@ -45,6 +59,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     Raises `OutputError` where the folder is missing or not writable, or the disk is full.
     """
     path = Path(path)
+    check_file_target(path)
     with _output_errors(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(handle)
@@ -62,10 +77,10 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 def atomic_folder(path: str | Path, *, marker: str) -> Iterator[Path]:
     """A temporary folder beside `path` that becomes `path` if the block ends well.
 
-    An existing folder is replaced only if it is empty or holds the file `marker`, that is, if an earlier
-    run wrote it. Raises `OutputError` otherwise, and where the parent is missing or not writable.
+    An existing folder is replaced only if it is empty or holds a JSON file `marker` whose `schema_version`
+    says that an earlier run wrote it. Raises `OutputError` otherwise, and where the parent is missing or not writable.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     check_folder_target(path, marker=marker)
     with _output_errors(path):
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.absolute().parent))
@@ -73,15 +88,24 @@ def atomic_folder(path: str | Path, *, marker: str) -> Iterator[Path]:
         with _output_errors(path):
             yield temporary
             temporary.chmod(0o777 & ~_umask())
-            if path.exists():
-                old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.absolute().parent))
-                path.replace(old)
-                temporary.replace(path)
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                temporary.replace(path)
+            _exchange(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exchange(new: Path, path: Path) -> None:
+    """Put the folder `new` in the place of `path`; if that fails, what was there stays."""
+    if not path.exists():
+        new.replace(path)
+        return
+    old = new.with_name(f"{new.name}.old")
+    path.replace(old)
+    try:
+        new.replace(path)
+    except OSError:
+        old.replace(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

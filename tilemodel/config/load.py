@@ -17,7 +17,7 @@ from tilemodel.config.errors import InputError
 from tilemodel.config.sources import ParameterSource
 from tilemodel.config.tile import TileConfig
 
-__all__ = ["explain_validation", "load_tile", "preset_names", "tile_from_mapping"]
+__all__ = ["explain_validation", "load_tile", "preset_names", "read_limited", "tile_from_mapping"]
 
 _UNITS = (
     "ohm",
@@ -48,7 +48,16 @@ def load_tile(path: str | Path) -> TileConfig:
     Raises `InputError` naming file, table and key where the file is missing, malformed or incomplete.
     """
     path = Path(path)
+    try:
+        return _load(path)
+    except RecursionError:
+        raise InputError(f"{path}: tables are nested too deeply for a tile file") from None
+
+
+def _load(path: Path) -> TileConfig:
     content = _read_toml(path)
+    if "sources" in content:
+        raise InputError(f"{path}: unknown key 'sources'; a source stands beside its value, as in a preset")
     preset = content.pop("preset", None)
     if preset is not None and not isinstance(preset, str):
         raise InputError(f"{path}: preset must be a name or a path in quotes, not {preset!r}")
@@ -56,8 +65,8 @@ def load_tile(path: str | Path) -> TileConfig:
     sources: dict[str, ParameterSource] = {}
     if preset is not None:
         preset_path = _preset_path(path, preset)
-        _merge(values, sources, _read_toml(preset_path), preset_path, must_be_sourced=True)
-    _merge(values, sources, content, path, must_be_sourced=False)
+        _merge(values, sources, _read_toml(preset_path), preset_path, is_preset=True)
+    _merge(values, sources, content, path, is_preset=False)
     return tile_from_mapping(values, sources=sources, where=str(path))
 
 
@@ -74,25 +83,34 @@ def tile_from_mapping(
     try:
         return TileConfig.model_validate(values)
     except ValidationError as error:
-        raise InputError(explain_validation(error, TileConfig, where)) from None
+        remedy = "give it in the tile file or name a preset that holds it"
+        raise InputError(explain_validation(error, TileConfig, where, remedy=remedy)) from None
 
 
-def explain_validation(error: ValidationError, root: type[BaseModel], where: str) -> str:
-    """One line for each thing that is wrong with a file that describes `root`."""
-    return "\n".join(_explain(item, root, where) for item in error.errors())
+def read_limited(path: Path, max_bytes: int, what: str) -> bytes:
+    """The bytes of the file at `path`. Raises `InputError` if it cannot be read or holds more than `max_bytes`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"{path}: cannot be read ({reason}); give the path of {what}") from None
+    if len(data) > max_bytes:
+        raise InputError(f"{path}: more than {max_bytes} bytes, which is too large for {what}")
+    return data
+
+
+def explain_validation(error: ValidationError, root: type[BaseModel], where: str, *, remedy: str) -> str:
+    """One line for each thing that is wrong with a file that describes `root`; `remedy` is against missing keys."""
+    return "\n".join(_explain(item, root, where, remedy) for item in error.errors())
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a tile file") from None
-    if len(data) > _MAX_FILE_BYTES:
-        raise InputError(f"{path}: {len(data)} bytes, a tile file has at most {_MAX_FILE_BYTES}")
+    data = read_limited(path, _MAX_FILE_BYTES, "a tile file (TOML)")
     try:
         return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from None
+    except ValueError as error:  # of TOML, of UTF-8, of a number with thousands of digits
+        raise InputError(f"{path}: not valid TOML, so no tile file: {error}") from None
 
 
 def _preset_path(tile_path: Path, preset: str) -> Path:
@@ -113,11 +131,13 @@ def _merge(
     content: Mapping[str, Any],
     path: Path,
     *,
-    must_be_sourced: bool,
+    is_preset: bool,
     prefix: str = "",
 ) -> None:
     """Lay the tables of `content` over `values`, noting in `sources` where each leaf came from."""
-    if "kind" in content and "kind" in values and content["kind"] != values["kind"]:
+    kind = content.get("kind")
+    kind = kind.get("value") if isinstance(kind, dict) else kind
+    if kind is not None and "kind" in values and kind != values["kind"]:
         values.clear()  # another kind of cell or converter: none of the preset's keys for the old one apply
         for key in [key for key in sources if key.startswith(prefix)]:
             del sources[key]
@@ -127,15 +147,16 @@ def _merge(
             table = values.setdefault(key, {})
             if not isinstance(table, dict):
                 raise InputError(f"{path} [{dotted}]: expected a value, got a table")
-            _merge(table, sources, item, path, must_be_sourced=must_be_sourced, prefix=f"{dotted}.")
+            _merge(table, sources, item, path, is_preset=is_preset, prefix=f"{dotted}.")
             continue
         if isinstance(item, dict):
             values[key], sources[dotted] = _sourced_value(item, dotted, path)
-        elif must_be_sourced and key not in ("kind", "name", "engine") and not dotted.startswith("simulator."):
+        elif is_preset and key not in ("kind", "name", "engine") and not dotted.startswith("simulator."):
             raise InputError(f"{path} [{dotted}]: a preset's value needs a table with value, unit, kind and source")
         else:
             values[key] = item
-            sources[dotted] = ParameterSource(kind="tile file", source=path.name)
+            if not is_preset:
+                sources[dotted] = ParameterSource(kind="tile file", source=path.name)
 
 
 def _sourced_value(item: Mapping[str, Any], dotted: str, path: Path) -> tuple[Any, ParameterSource]:
@@ -143,8 +164,11 @@ def _sourced_value(item: Mapping[str, Any], dotted: str, path: Path) -> tuple[An
     if unknown:
         raise InputError(f"{path} [{dotted}]: unknown key {sorted(unknown)[0]!r}; known are {sorted(_SOURCED_KEYS)}")
     suffix = _unit_suffix(dotted)
-    if item.get("unit", suffix) != suffix:
-        raise InputError(f"{path} [{dotted}]: unit {item['unit']!r} contradicts the key's name ({suffix!r})")
+    unit = item.get("unit", "")
+    if unit != suffix:
+        raise InputError(
+            f"{path} [{dotted}]: unit = {unit!r} does not agree with the key's name, which says {suffix!r}"
+        )
     try:
         source = ParameterSource.model_validate({k: v for k, v in item.items() if k not in ("value", "unit")})
     except ValidationError as error:
@@ -160,7 +184,7 @@ def _unit_suffix(dotted: str) -> str:
     return max(matches, key=len, default="")
 
 
-def _explain(item: Any, root: type[BaseModel], where: str) -> str:
+def _explain(item: Any, root: type[BaseModel], where: str, remedy: str) -> str:
     """One line for one validation error: file, table, key, what is wrong, what to do."""
     names = [str(part) for part in item["loc"]]
     table, known = _locate(names[:-1], root)
@@ -171,11 +195,11 @@ def _explain(item: Any, root: type[BaseModel], where: str) -> str:
         hint = f"did you mean {best[0]!r}?" if best else f"known keys are {', '.join(sorted(known))}"
         return f"{place}: unknown key {key!r}; {hint}"
     if item["type"] == "missing" and key in _tables(root):
-        return f"{where}: table [{key}] is missing; give it in the tile file or name a preset that holds it"
+        return f"{where}: table [{key}] is missing; {remedy}"
     if item["type"] == "missing":
-        return f"{place}: key {key!r} is missing; give it in the tile file or name a preset that holds it"
+        return f"{place}: key {key!r} is missing; {remedy}"
     if item["type"] in ("model_type", "model_attributes_type"):
-        return f"{place}: {key} must be a table, got {item['input']!r}"
+        return f"{place}: {key or 'the file'} must be a table, got {item['input']!r}"
     if item["type"] in ("union_tag_not_found", "union_tag_invalid"):
         kinds = item["ctx"].get("expected_tags", "")
         return f"{where} [{'.'.join(names)}]: needs kind = one of {kinds or 'the known kinds'}"

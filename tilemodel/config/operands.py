@@ -19,6 +19,8 @@ from tilemodel.config.tile import GatedCell, TileConfig
 
 __all__ = [
     "Conductances",
+    "check_conductances",
+    "check_ticks",
     "combine_lines",
     "conductances_from_weights",
     "line_conductances",
@@ -29,12 +31,15 @@ __all__ = [
     "random_ticks",
     "random_weights",
     "ticks_from_inputs",
+    "ticks_sha256",
 ]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Number = TypeVar("Number", np.float64, np.int64)
 Result = TypeVar("Result")
+
+_G_LARGEST, _G_SMALLEST = 1.0, 1e-15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +50,8 @@ class Conductances:
     g_minus: FloatArray
 
     def __post_init__(self) -> None:
+        for name in ("g_plus", "g_minus"):
+            object.__setattr__(self, name, _numeric(getattr(self, name), name).astype(np.float64))
         if self.g_plus.shape != self.g_minus.shape or self.g_plus.ndim != 2:
             raise InputError(
                 f"g_plus and g_minus must both be [n_row, n_col]; got {self.g_plus.shape} and {self.g_minus.shape}"
@@ -52,6 +59,9 @@ class Conductances:
         for name, values in (("g_plus", self.g_plus), ("g_minus", self.g_minus)):
             _refuse_where(~np.isfinite(values), name, values, "is not finite")
             _refuse_where(values < 0, name, values, "is negative; a conductance is >= 0 siemens")
+            _refuse_where(values > _G_LARGEST, name, values, "is above 1 siemens; give conductances in siemens")
+            tiny = (values > 0) & (values < _G_SMALLEST)
+            _refuse_where(tiny, name, values, "is too small for any circuit; give 0 for an empty cell")
 
     def sha256(self) -> str:
         """Hash of both arrays [hexadecimal]."""
@@ -66,7 +76,7 @@ def conductances_from_weights(tile: TileConfig, weights: ArrayLike) -> Conductan
 
     Raises `InputError` for another shape than [n_row, n_col], NaN or values outside [-1, 1].
     """
-    w = _numeric(weights, "weights")
+    w = _numeric(weights, "weights").astype(np.float64)
     _check_shape(w, (tile.array.n_row, tile.array.n_col), "weights", "[n_row, n_col]")
     _refuse_where(~np.isfinite(w), "weights", w, "is not finite")
     _refuse_where(np.abs(w) > 1, "weights", w, "lies outside [-1, 1]; scale the matrix first")
@@ -84,20 +94,42 @@ def ticks_from_inputs(tile: TileConfig, inputs: ArrayLike) -> IntArray:
     negative input to a `gated_1t1r` tile.
     """
     x = np.atleast_2d(_numeric(inputs, "inputs"))
-    if x.shape[0] == 0:
-        raise InputError("inputs: the batch is empty; give at least one vector")
     _check_shape(x, (x.shape[0], tile.array.n_row), "inputs", "[n_vec, n_row]")
-    n_max = tile.pwm.n_tick_max
     if np.issubdtype(x.dtype, np.floating):
         _refuse_where(~np.isfinite(x), "inputs", x, "is not finite")
         _refuse_where(
             np.abs(x) > 1, "inputs", x, "lies outside [-1, 1]; give ticks as an integer array, or scale the inputs"
         )
-        x = np.rint(x * n_max)
-    _refuse_where(np.abs(x) > n_max, "inputs", x, f"exceeds the {n_max} ticks of pwm_bits = {tile.pwm.pwm_bits}")
-    if isinstance(tile.cell, GatedCell):
-        _refuse_where(x < 0, "inputs", x, "is negative; a gated_1t1r tile takes unsigned inputs")
+        x = np.rint(x * tile.pwm.n_tick_max).astype(np.int64)
+    check_ticks(tile, x)
     return x.astype(np.int64)
+
+
+def check_ticks(tile: TileConfig, ticks: NDArray[Any]) -> None:
+    """Raise `InputError` unless `ticks` [n_vec, n_row] are integers that `tile` can apply, at least one vector."""
+    if ticks.dtype.kind not in "iu":
+        raise InputError(f"ticks: expected integers, got {ticks.dtype}; `ticks_from_inputs` rounds floats in [-1, 1]")
+    _check_shape(ticks, (len(ticks) if ticks.ndim else 1, tile.array.n_row), "ticks", "[n_vec, n_row]")
+    if len(ticks) == 0:
+        raise InputError("inputs: the batch is empty; give at least one vector")
+    n_max = tile.pwm.n_tick_max
+    outside = (ticks > n_max) | (ticks < -n_max)
+    _refuse_where(outside, "inputs", ticks, f"exceeds the {n_max} ticks of pwm_bits = {tile.pwm.pwm_bits}")
+    if isinstance(tile.cell, GatedCell):
+        _refuse_where(ticks < 0, "inputs", ticks, "is negative; a gated_1t1r tile takes unsigned inputs")
+
+
+def check_conductances(tile: TileConfig, conductances: Conductances) -> None:
+    """Raise `InputError` unless `conductances` have the size of `tile`."""
+    expected = (tile.array.n_row, tile.array.n_col)
+    _check_shape(conductances.g_plus, expected, "conductances", "[n_row, n_col]")
+
+
+def ticks_sha256(ticks: IntArray) -> str:
+    """Hash of a batch [n_vec, n_row] [hexadecimal]."""
+    digest = hashlib.sha256(repr(ticks.shape).encode())
+    digest.update(np.ascontiguousarray(ticks, dtype="<i8").tobytes())
+    return digest.hexdigest()
 
 
 def random_weights(tile: TileConfig, rng: np.random.Generator) -> FloatArray:
@@ -119,9 +151,7 @@ def load_conductances(tile: TileConfig, path: str | Path) -> Conductances:
         missing = {"g_plus", "g_minus"} - set(arrays)
         if missing:
             raise InputError(f"{path}: holds conductances but no {missing.pop()}; an npz needs g_plus and g_minus")
-        g_plus, g_minus = (_numeric(arrays[name], name).astype(np.float64) for name in ("g_plus", "g_minus"))
-        _check_shape(g_plus, (tile.array.n_row, tile.array.n_col), "g_plus", "[n_row, n_col]", path)
-        return _with_path(path, lambda: Conductances(g_plus=g_plus, g_minus=g_minus))
+        return _with_path(path, lambda: _sized_conductances(tile, arrays["g_plus"], arrays["g_minus"]))
     weights = _only_array(arrays, "weights", path)
     return _with_path(path, lambda: conductances_from_weights(tile, weights))
 
@@ -165,18 +195,21 @@ def combine_lines(tile: TileConfig, per_line: NDArray[Number]) -> NDArray[Number
 
 def _numeric(values: ArrayLike, name: str) -> NDArray[Any]:
     array = np.asarray(values)
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
+    if array.dtype.kind not in "iuf":
         raise InputError(f"{name}: expected real numbers, got dtype {array.dtype}")
     return array
 
 
-def _check_shape(
-    array: NDArray[Any], expected: tuple[int, ...], name: str, axes: str, path: str | Path | None = None
-) -> None:
+def _sized_conductances(tile: TileConfig, g_plus: NDArray[Any], g_minus: NDArray[Any]) -> Conductances:
+    conductances = Conductances(g_plus=g_plus, g_minus=g_minus)
+    check_conductances(tile, conductances)
+    return conductances
+
+
+def _check_shape(array: NDArray[Any], expected: tuple[int, ...], name: str, axes: str) -> None:
     if array.shape != expected:
         swapped = "; rows and columns look swapped" if array.shape == expected[::-1] else ""
-        where = f"{path}: " if path else ""
-        raise InputError(f"{where}{name}: expected {axes} = {list(expected)}, got {list(array.shape)}{swapped}")
+        raise InputError(f"{name}: expected {axes} = {list(expected)}, got {list(array.shape)}{swapped}")
 
 
 def _refuse_where(bad: NDArray[np.bool_], name: str, values: NDArray[Any], what: str) -> None:

@@ -33,6 +33,13 @@ __all__ = [
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+# Limits of sense: wide enough for any tile, narrow enough to catch a wrong unit and to keep numbers finite
+Seconds = Annotated[float, Field(ge=1e-15, le=1e3)]
+Volts = Annotated[float, Field(ge=-1e3, le=1e3)]
+PositiveVolts = Annotated[float, Field(gt=0, le=1e3)]
+Ohms = Annotated[float, Field(gt=0, le=1e9)]
+Farads = Annotated[float, Field(ge=0, le=1e-6)]
+Charge = Annotated[float, Field(ge=1e-24, le=1.0)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -55,15 +62,15 @@ class RailPairCell(Section):
     """G+ and G- on one bit line, each fed by its own source rail at `v_common_volt` +- `v_read_volt`."""
 
     kind: Literal["rail_pair"]
-    v_common_volt: float
-    v_read_volt: Positive
+    v_common_volt: Volts
+    v_read_volt: PositiveVolts
 
 
 class SwitchAccess(Section):
     """An ideal switch: `r_on_ohm` while its word line is high, open while it is low."""
 
     kind: Literal["switch"]
-    r_on_ohm: Positive
+    r_on_ohm: Ohms
 
 
 class Sky130NfetAccess(Section):
@@ -73,7 +80,7 @@ class Sky130NfetAccess(Section):
     corner: Literal["tt", "ff", "ss", "sf", "fs"]
     width_metre: Positive
     length_metre: Positive
-    v_gate_volt: Positive
+    v_gate_volt: PositiveVolts
 
 
 class GatedCell(Section):
@@ -84,15 +91,15 @@ class GatedCell(Section):
     """
 
     kind: Literal["gated_1t1r"]
-    v_source_line_volt: float
+    v_source_line_volt: Volts
     access: Annotated[SwitchAccess | Sky130NfetAccess, Field(discriminator="kind")]
 
 
 class ConductanceConfig(Section):
     """Range that a weight in [-1, 1] is mapped to."""
 
-    g_min_siemens: NotNegative
-    g_max_siemens: Positive
+    g_min_siemens: Annotated[float, Field(ge=0, le=1)]
+    g_max_siemens: Annotated[float, Field(gt=0, le=1)]
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -104,8 +111,14 @@ class ConductanceConfig(Section):
 class WireConfig(Section):
     """Bit line: one segment of `r_bit_line_ohm` on the read-out side of every cell, one capacitor a cell."""
 
-    r_bit_line_ohm: NotNegative
-    c_bit_line_farad: NotNegative
+    r_bit_line_ohm: Annotated[float, Field(ge=0, le=1e9)]
+    c_bit_line_farad: Farads
+
+    @model_validator(mode="after")
+    def _resolvable(self) -> Self:
+        if 0 < self.r_bit_line_ohm < 1e-3:
+            raise ValueError("r_bit_line_ohm must be 0 or at least 1e-3: between, circuit simulators lose digits")
+        return self
 
 
 class PwmConfig(Section):
@@ -116,9 +129,9 @@ class PwmConfig(Section):
     """
 
     pwm_bits: int = Field(ge=2, le=12)
-    t_lsb_second: Positive
-    t_edge_second: Positive
-    t_start_second: Positive
+    t_lsb_second: Seconds
+    t_edge_second: Seconds
+    t_start_second: Seconds
     """Time before the first edge, all rows at rest."""
 
     @property
@@ -130,14 +143,16 @@ class PwmConfig(Section):
     def _edge_fits(self) -> Self:
         if self.t_edge_second > self.t_lsb_second:
             raise ValueError("t_edge_second must not exceed t_lsb_second, or one-tick pulses overlap their edges")
+        if self.t_edge_second < 1e-9 * self.n_tick_max * self.t_lsb_second:
+            raise ValueError("t_edge_second must be at least 1e-9 of the longest pulse, or its corners fall together")
         return self
 
 
 class ReadOutConfig(Section):
     """Ideal clamp at the end of each bit line; its current is integrated over the whole window."""
 
-    v_clamp_volt: float
-    t_tail_second: Positive
+    v_clamp_volt: Volts
+    t_tail_second: Seconds
     """Time that the window stays open after the end of the longest possible pulse."""
 
 
@@ -152,17 +167,17 @@ class LinearAdc(Section):
 
     kind: Literal["linear"]
     adc_bits: int = Field(ge=2, le=24)
-    charge_full_scale_coulomb: Positive
-    gain: Positive
-    offset_lsb: float
+    charge_full_scale_coulomb: Charge
+    gain: Annotated[float, Field(gt=1e-6, lt=1e6)]
+    offset_lsb: Annotated[float, Field(ge=-1e9, le=1e9)]
 
 
 class CcoAdc(Section):
     """Current-controlled oscillator and counter: code = truncate(cycles), toward zero."""
 
     kind: Literal["cco"]
-    f_hertz_per_ampere: Positive
-    count_max: int = Field(ge=1)
+    f_hertz_per_ampere: Annotated[float, Field(ge=1.0, le=1e24)]
+    count_max: int = Field(ge=1, le=2**40)
 
 
 AdcConfig = Annotated[IdealAdc | LinearAdc | CcoAdc, Field(discriminator="kind")]
@@ -177,9 +192,9 @@ class SimulatorConfig(Section):
     abstol_ampere: Positive = 1e-13
     vntol_volt: Positive = 1e-8
     chgtol_coulomb: Positive = 1e-14
-    max_step_per_lsb: Positive = 0.25
+    max_step_per_lsb: Annotated[float, Field(gt=0, le=1)] = 0.25
     """Longest time step, in units of the PWM's `t_lsb_second`."""
-    timeout_second: Positive = 3600.0
+    timeout_second: Annotated[float, Field(gt=0, le=1e7)] = 3600.0
 
     def refined(self) -> "SimulatorConfig":
         """The same with every tolerance and the longest time step halved (to measure the reference's error)."""

@@ -7,12 +7,16 @@ below needs the transfer w alone. With w_k the transfer after event k and w = 1 
 - conduction:      sum_k dt_k V sum_on g_i w_ki
 - curvature:       sum_k dt_k V^2 sum_on s_i w_ki^2 (1 - w_ki), s_i = rho g_i^3: the first-order change of the
                    current of cells whose resistance is R_0 + rho i (their conductance g_i holds at V)
-- wire capacitors: sum_k (V c / 2) sum_i (w_ki - w_{k-1,i})^2, if the line settles between events
+- wire capacitors: sum_k (V c / 2) sum_i (w_ki - w_{k-1,i})^2
 - pulse ends:      sum_i (p_i + c_p V w_ki) w_ki, k the event that ends row i's pulse
 
-Derivation: docs/gated_1t1r.md. The first term is exact; the others are first-order in small quantities.
+Conduction is exact. The capacitors' term is exact for switching in no time and a line that settles between
+events; an edge that is slow against the line's time constant lets it follow and the term overstates what is
+left. Curvature and pulse charges are of first order. Derivation and validity: docs/gated_1t1r.md.
 """
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +30,8 @@ FloatArray = NDArray[np.float64]
 # Bit lines that one loop handles side by side: they fill the processor's vector registers
 _LANES = 32
 _NONE = -1
+# One of numba's threading layers aborts the process if two threads enter a parallel loop at once
+_LOCK = threading.Lock()
 
 
 def gated_charges(
@@ -46,17 +52,18 @@ def gated_charges(
     [coulomb], each [n_row, n_line], row 0 farthest from the clamp.
     """
     n_line = g.shape[1]
-    charges = _charges(
-        np.ascontiguousarray(ticks),
-        _in_lanes(g),
-        _in_lanes(curvature),
-        _in_lanes(pulse_charge),
-        c_pulse_farad,
-        r_ohm,
-        c_farad,
-        v_read_volt,
-        t_lsb_second,
-    )
+    with _LOCK:
+        charges = _charges(
+            np.ascontiguousarray(ticks),
+            _in_lanes(g),
+            _in_lanes(curvature),
+            _in_lanes(pulse_charge),
+            c_pulse_farad,
+            r_ohm,
+            c_farad,
+            v_read_volt,
+            t_lsb_second,
+        )
     result: FloatArray = charges[:, :n_line]
     return result
 
@@ -70,7 +77,19 @@ def _in_lanes(per_line: FloatArray) -> FloatArray:
     return np.ascontiguousarray(padded.reshape(n_row, n_group, _LANES).transpose(1, 0, 2))
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+def _compiled(**options: bool) -> Callable[[Any], Any]:
+    """numba's compiler, keeping its result on disk where there is a place to write it."""
+
+    def compile_function(function: Any) -> Any:
+        try:
+            return njit(cache=True, error_model="numpy", **options)(function)
+        except RuntimeError:  # no writable cache folder
+            return njit(error_model="numpy", **options)(function)
+
+    return compile_function
+
+
+@_compiled(parallel=True)
 def _charges(
     ticks: Any, g: Any, curvature: Any, pulse: Any, c_pulse: float, r: float, c: float, v: float, t_lsb: float
 ) -> Any:
@@ -85,7 +104,7 @@ def _charges(
     return charges
 
 
-@njit(cache=True, error_model="numpy")
+@_compiled()
 def _group_charge(
     x: Any, g: Any, curvature: Any, pulse: Any, c_pulse: float, r: float, c: float, v: float, t_lsb: float
 ) -> Any:
@@ -156,7 +175,7 @@ def _look_back(
     return current, moved
 
 
-@njit(cache=True)
+@_compiled()
 def _next_end(x: Any, ended: int) -> int:
     """The next tick at which a pulse ends, `_NONE` if none does."""
     following = _NONE
