@@ -2,7 +2,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) && $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || true)))
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell $(name) $(NEW_ENOUGH) && command -v $(name))))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: setup demo test lint check study clean
@@ -10,8 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml Makefile tools/system-packages
-	@test -n "$(PYTHON)" || { echo "No Python found; install Python 3.11 or newer" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -n "$(PYTHON)" && $(PYTHON) $(NEW_ENOUGH) || { echo "Python 3.11 or newer is needed; install it, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@tools/system-packages $(PYTHON)
 	@echo "Installing the Python packages into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)

@@ -18,8 +18,10 @@ __all__ = ["Fit", "Observation", "fit_parameters"]
 FloatArray = NDArray[np.float64]
 AnyParameters = RailPairParameters | GatedParameters
 
-# The Jacobian comes from differences and is known to about 1e-8; directions weaker than this cannot be told from noise
-_SINGULAR = 1e-6
+# Step of the central differences, in units of each parameter's typical size: the model is smooth over far more
+_STEP = 1e-4
+# The Jacobian is known to about 1e-10; directions weaker than this cannot be told from noise
+_SINGULAR = 1e-8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +70,12 @@ def fit_parameters(observations: Sequence[Observation], start: AnyParameters, sc
         return weighted
 
     z0 = np.array([getattr(start, name) for name in names]) / scale
-    result = least_squares(
-        residual, z0, method="lm", x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14, diff_step=[1e-6] * len(names)
-    )
+
+    def jacobian(z: FloatArray) -> FloatArray:
+        steps = _STEP * np.eye(z.size)
+        return np.column_stack([(residual(z + step) - residual(z - step)) / (2 * _STEP) for step in steps])
+
+    result = least_squares(residual, z0, jacobian, method="lm", x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14)
     unit_covariance = _unit_covariance(np.asarray(result.jac), names)
     if not result.success or not np.isfinite(result.x).all():
         raise InputError(f"fit: did not converge ({result.message}); check the data and the start values")

@@ -1,8 +1,8 @@
 """Converters."""
 
 import numpy as np
-import pytest
 
+from tests.tolerances import relative
 from tilemodel.adc import lsb_coulomb, quantize
 from tilemodel.config.tile import CcoAdc, IdealAdc, LinearAdc
 
@@ -20,7 +20,7 @@ def test_linear_rounds_to_nearest_and_saturates():
 
 def test_unsigned_linear_spans_its_full_scale_with_all_codes():
     lsb = lsb_coulomb(LINEAR, signed=False)
-    assert lsb == pytest.approx(127e-15 / 255)
+    assert lsb == relative(127e-15 / 255, 1e-12)
     assert quantize(LINEAR, np.array([-lsb, 127e-15, 2 * 127e-15]), signed=False).tolist() == [0, 255, 255]
 
 

@@ -8,7 +8,7 @@ from calibration.experiment import design_experiment
 from calibration.fit import Observation, fit_parameters
 from calibration.procedure import calibrate, starting_point
 from tests.conftest import pair_tile, switch_tile
-from tests.tolerances import SPICE_TRANSISTOR
+from tests.tolerances import SPICE_TRANSISTOR, relative
 from tilemodel.compact import load_model, save_model
 from tilemodel.config.errors import InputError
 from tilemodel.config.load import load_tile
@@ -75,7 +75,7 @@ def test_without_noise_the_truth_comes_back_exactly(name, rng):
     start, scales = starting_point(tile)
     fit = fit_parameters(noisy_observations(tile, truth, 0.0, rng), start, scales)
     for parameter in fit.fitted:
-        assert getattr(fit.parameters, parameter) == pytest.approx(getattr(truth, parameter), rel=1e-5)
+        assert getattr(fit.parameters, parameter) == relative(getattr(truth, parameter), 1e-5)
 
 
 def test_parameters_that_the_data_cannot_tell_apart_are_named(rng):
@@ -119,9 +119,11 @@ def test_from_ngspice_the_circuits_own_values_come_back(name, tmp_path):
     truth = {"r_bit_line_ohm": 2.0, "v_read_volt": 0.2, "v_clamp_volt": 0.4005, "r_access_ohm": 880.0}
     for parameter in model.fit.fitted:
         if parameter in truth:
-            assert getattr(model.parameters, parameter) == pytest.approx(truth[parameter], rel=2e-4)
+            assert getattr(model.parameters, parameter) == relative(truth[parameter], 2e-4)
     save_model(model, tmp_path / "model.json")
     assert load_model(tmp_path / "model.json") == model
+    save_model(calibrate(tile), tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "model.json").read_bytes()
 
 
 @pytest.mark.spice
@@ -131,7 +133,7 @@ def test_transistors_calibrated_on_32_rows_hold_on_others():
     from reports.validation import validate
 
     model = calibrate(TRANSISTOR)
-    assert model.parameters.r_access_ohm == pytest.approx(873, rel=0.01)  # one transistor alone in ngspice
+    assert model.parameters.r_access_ohm == relative(873, 0.01)  # one transistor alone in ngspice
     array = TRANSISTOR.array.model_copy(update={"n_row": 48, "n_col": 2, "read_out_end": "alternating"})
     held_out = validate(TRANSISTOR.model_copy(update={"array": array}), model, n_vec=2)
     assert held_out.accuracy.max_error_percent_full_scale < 100 * SPICE_TRANSISTOR

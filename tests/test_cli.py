@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tolerances import SPICE_LINEAR
+from tests.tolerances import SPICE_LINEAR, relative
 from tilemodel_cli.main import main
 
 TILE = """
@@ -95,7 +95,7 @@ def test_netlists_of_transistors_bring_their_models(files):
 def test_calibrate_then_mvm_and_validate_with_the_model(files, capsys):
     assert main(["calibrate", "tile.toml", "-o", "model.json"]) == 0
     fitted = re.search(r"r_bit_line_ohm\s+(\S+) \+- ", capsys.readouterr().out)
-    assert float(fitted.group(1)) == pytest.approx(50, rel=1e-4)
+    assert float(fitted.group(1)) == relative(50, 1e-4)
     assert main(["mvm", "model.json", "--weights", "w.npy", "--inputs", "x.npy", "-o", "out.npz"]) == 0
     assert main(["validate", "tile.toml", "--model", "model.json", "--vectors", "2", "-o", "report"]) == 0
     assert "pass  max_error_percent_full_scale" in capsys.readouterr().out

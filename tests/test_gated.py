@@ -1,12 +1,11 @@
 """The event-by-event charge: each of its terms against brute force, and its limits."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.nodal import clamp_current, curved_cells_current, switched_line_charge
-from tests.tolerances import FIRST_ORDER, ROUNDING
+from tests.tolerances import FIRST_ORDER, ROUNDING, relative
 from tilemodel.gated_1t1r import cell_conductance
 from tilemodel.parameters import GatedParameters
 from tilemodel.solvers.gated import gated_charges
@@ -82,7 +81,7 @@ def test_capacitors_add_what_a_fine_integration_finds(rng):
     with_term = charges(ticks, g[:, np.newaxis], r=r, c=c)[0, 0]
     brute = switched_line_charge(ticks, g, r, c, V, T_LSB, t_tail=1e-9)
     assert with_term - without > 1e-4 * without  # the term matters here
-    assert with_term - without == pytest.approx(brute - without, rel=1e-3)
+    assert with_term - without == relative(brute - without, 1e-3)
 
 
 def test_curvature_is_the_first_order_of_a_full_solution(rng):
@@ -95,14 +94,14 @@ def test_curvature_is_the_first_order_of_a_full_solution(rng):
     linear = charges(ticks, g, r=20.0)[0, 0]
     corrected = charges(ticks, g, r=20.0, curvature=curvature)[0, 0]
     assert abs(linear - exact) > 1e-5 * exact  # the term matters here
-    assert corrected - linear == pytest.approx(exact - linear, rel=FIRST_ORDER)
+    assert corrected - linear == relative(exact - linear, FIRST_ORDER)
 
 
 @given(g=st.floats(1e-9, 1e-3), r=st.floats(0, 1e4), slope=st.floats(0, 1e9), v=st.floats(1e-3, 1.0))
 def test_cell_conductance_solves_the_cells_equation(g, r, slope, v):
     parameters = curved(r, slope)
     current = v * cell_conductance(np.array(g), parameters, v)
-    assert current * (1 / g + r + slope * current) == pytest.approx(v, rel=1e-12)
+    assert current * (1 / g + r + slope * current) == relative(v, 1e-12)
 
 
 def test_each_pulse_adds_its_charge_once_and_silent_rows_none():
@@ -110,14 +109,14 @@ def test_each_pulse_adds_its_charge_once_and_silent_rows_none():
     pulse = np.array([1.0, 2.0, 4.0, 8.0])[:, np.newaxis] * 1e-16
     ticks = np.array([0, 5, 5, 9])
     added = charges(ticks, g, r=0.0, pulse=pulse) - charges(ticks, g, r=0.0)
-    assert added[0, 0] == pytest.approx(14e-16, rel=1e-9)
+    assert added[0, 0] == relative(14e-16, 1e-9)
 
 
 def test_pulse_charge_of_an_empty_cell_is_nothing():
     g = np.array([[1e-5], [0.0]])
     pulse = np.full((2, 1), 1e-16)
     added = charges(np.array([5, 5]), g, r=0.0, pulse=pulse) - charges(np.array([5, 5]), g, r=0.0)
-    assert added[0, 0] == pytest.approx(1e-16, rel=1e-9)
+    assert added[0, 0] == relative(1e-16, 1e-9)
 
 
 def test_pulse_charge_is_attenuated_as_after_the_pulse():
@@ -128,4 +127,4 @@ def test_pulse_charge_is_attenuated_as_after_the_pulse():
     added = charges(ticks, g, r=r, pulse=pulse)[0, 0] - charges(ticks, g, r=r)[0, 0]
     probe = 1e-12  # a hardly conducting source in place of the ended cell measures the transfer
     transfer = clamp_current(np.array([probe, 2e-3]), np.array([1.0, 0.0]), r) / probe
-    assert added == pytest.approx(1e-16 * transfer, rel=1e-6)
+    assert added == relative(1e-16 * transfer, 1e-6)

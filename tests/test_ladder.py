@@ -1,12 +1,11 @@
 """The ladder's transfer: against dense nodal analysis, and in its limits."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.nodal import clamp_current
-from tests.tolerances import ROUNDING
+from tests.tolerances import ROUNDING, relative
 from tilemodel.solvers.ladder import transfer_to_clamp
 
 conductances = st.lists(st.floats(0, 1e-3), min_size=1, max_size=12)
@@ -19,14 +18,14 @@ def test_each_cells_current_reaches_the_clamp_as_in_nodal_analysis(g, r):
     for i in range(len(g)):
         alone = np.zeros(len(g))
         alone[i] = 1.0
-        assert g[i] * transfer[i, 0] == pytest.approx(clamp_current(g, alone, r), rel=1e-9, abs=ROUNDING * 1e-3)
+        assert g[i] * transfer[i, 0] == relative(clamp_current(g, alone, r), 1e-9, floor=ROUNDING * 1e-3)
 
 
 @given(g=conductances, r=st.floats(1e-2, 1e3))
 def test_conductance_seen_from_the_clamp_is_the_current_of_all_sources_together(g, r):
     g = np.array(g)
     _, y = transfer_to_clamp(g[:, np.newaxis], r)
-    assert y[0] == pytest.approx(clamp_current(g, np.ones(len(g)), r), rel=1e-9, abs=ROUNDING * 1e-3)
+    assert y[0] == relative(clamp_current(g, np.ones(len(g)), r), 1e-9, floor=ROUNDING * 1e-3)
 
 
 def test_without_wire_resistance_everything_reaches_the_clamp(rng):

@@ -10,7 +10,7 @@ from spice_netlists.deck import Deck, build_deck
 from spice_netlists.ngspice import run_deck
 from spice_netlists.pyspice import cell_from_subcircuit
 from tests.conftest import pair_tile, switch_tile
-from tests.tolerances import SAME_CIRCUIT
+from tests.tolerances import SAME_CIRCUIT, relative
 from tilemodel.config.errors import InputError
 from tilemodel.config.operands import conductances_from_weights, random_ticks, random_weights
 
@@ -75,4 +75,4 @@ def test_the_periphery_of_a_circuit_can_be_changed(rng):
     analysis = deck.text[deck.text.index("* Analysis") :]
     changed = charges(Deck(**{**vars(deck), "text": str(circuit) + "\n" + analysis}))
     assert changed[0] < 0.9 * charges(deck)[0]
-    assert changed[1] == pytest.approx(charges(deck)[1], rel=1e-5)
+    assert changed[1] == relative(charges(deck)[1], 1e-5)

@@ -1,5 +1,7 @@
 """Every tolerance of the tests, relative to the scale that its name gives, each with its reason."""
 
+import pytest
+
 # Fast algorithms against dense linear algebra in float64: rounding of O(100) operations
 ROUNDING = 1e-12
 
@@ -17,3 +19,8 @@ SAME_CIRCUIT = 1e-7
 
 # Capacitor and curvature terms are first-order: their own relative error, against brute force
 FIRST_ORDER = 0.05
+
+
+def relative(value, tolerance, *, floor=0.0):
+    """`pytest.approx` by a relative tolerance alone: its own absolute default of 1e-12 passes any charge for zero."""
+    return pytest.approx(value, rel=tolerance, abs=floor)

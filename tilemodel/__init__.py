@@ -10,13 +10,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tilemodel.compact import CompactModel, load_model, save_model
-    from tilemodel.config.errors import InputError, MissingPackageError, OutputError, TileModelError
-    from tilemodel.config.load import load_tile
-    from tilemodel.config.operands import Conductances, conductances_from_weights, ticks_from_inputs
-    from tilemodel.config.tile import TileConfig
-    from tilemodel.model import TileModel, ideal_charge
-    from tilemodel.output import TileOutput, save_output
+    from tilemodel.compact import CompactModel as CompactModel
+    from tilemodel.compact import load_model as load_model
+    from tilemodel.compact import save_model as save_model
+    from tilemodel.config.errors import InputError as InputError
+    from tilemodel.config.errors import MissingPackageError as MissingPackageError
+    from tilemodel.config.errors import OutputError as OutputError
+    from tilemodel.config.errors import TileModelError as TileModelError
+    from tilemodel.config.load import load_tile as load_tile
+    from tilemodel.config.operands import Conductances as Conductances
+    from tilemodel.config.operands import conductances_from_weights as conductances_from_weights
+    from tilemodel.config.operands import ticks_from_inputs as ticks_from_inputs
+    from tilemodel.config.tile import TileConfig as TileConfig
+    from tilemodel.model import TileModel as TileModel
+    from tilemodel.model import ideal_charge as ideal_charge
+    from tilemodel.output import TileOutput as TileOutput
+    from tilemodel.output import save_output as save_output
 
 _HOME = {
     "CompactModel": "compact",
@@ -37,24 +46,7 @@ _HOME = {
     "save_output": "output",
 }
 
-__all__ = [
-    "CompactModel",
-    "Conductances",
-    "InputError",
-    "MissingPackageError",
-    "OutputError",
-    "TileConfig",
-    "TileModel",
-    "TileModelError",
-    "TileOutput",
-    "conductances_from_weights",
-    "ideal_charge",
-    "load_model",
-    "load_tile",
-    "save_model",
-    "save_output",
-    "ticks_from_inputs",
-]
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -2,11 +2,14 @@
 
 import argparse
 from collections.abc import Callable
+from typing import TypeAlias
 
 from tilemodel.version import VERSION
 from tilemodel_cli import commands
 
 __all__ = ["build_parser"]
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -18,77 +21,61 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tilemodel {VERSION}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    netlist = _command(
-        subparsers,
-        "netlist",
-        commands.netlist,
-        "write decks that `ngspice -b` runs as they are",
-        "tilemodel netlist examples/ibm_pair_64x16.toml -o decks",
-    )
-    netlist.add_argument("tile", metavar="TILE.toml")
-    _add_operands(netlist, required=False)
-    _add_seed(netlist)
-    netlist.add_argument("-o", "--output", metavar="DIR", required=True)
-
-    spice = _command(
-        subparsers,
-        "spice",
-        commands.spice,
-        "simulate a batch in ngspice",
-        "tilemodel spice examples/switch_32x8.toml --weights w.npy --inputs x.npy -o spice.npz",
-    )
-    spice.add_argument("tile", metavar="TILE.toml")
-    _add_operands(spice, required=True)
-    _add_processes(spice)
-    spice.add_argument("-o", "--output", metavar="OUT.npz", required=True)
-
-    mvm = _command(
-        subparsers,
-        "mvm",
-        commands.mvm,
-        "multiply a batch with the fast model",
-        "tilemodel mvm examples/ibm_pair_512x512.toml --weights w.npy --inputs x.npy -o out.npz",
-    )
-    mvm.add_argument("tile", metavar="TILE.toml|MODEL.json")
-    _add_operands(mvm, required=True)
-    mvm.add_argument("-o", "--output", metavar="OUT.npz", required=True)
-
-    calibrate = _command(
-        subparsers,
-        "calibrate",
-        commands.calibrate_tile,
-        "fit the fast model to ngspice",
-        "tilemodel calibrate examples/sky130_32x8.toml -o sky130.json",
-    )
-    calibrate.add_argument("tile", metavar="TILE.toml")
-    _add_seed(calibrate)
-    _add_processes(calibrate)
-    calibrate.add_argument("-o", "--output", metavar="MODEL.json", required=True)
-
-    validate = _command(
-        subparsers,
-        "validate",
-        commands.validate_tile,
-        "report the fast model's accuracy against ngspice; exit status 1 if a spec of the tile file is missed",
-        "tilemodel validate examples/sky130_32x8.toml --model sky130.json -o report",
-    )
-    validate.add_argument("tile", metavar="TILE.toml")
-    validate.add_argument("--model", metavar="MODEL.json", help="calibrated parameters (from `tilemodel calibrate`)")
-    validate.add_argument(
-        "--vectors", type=_whole_number(1, 10**6), default=8, metavar="N", help="random vectors (default 8)"
-    )
-    _add_seed(validate)
-    _add_processes(validate)
-    validate.add_argument("-o", "--output", metavar="DIR", required=True)
+    for add_command in (_add_netlist, _add_spice, _add_mvm, _add_calibrate, _add_validate):
+        add_command(subparsers)
     return parser
 
 
+def _add_netlist(subparsers: Subparsers) -> None:
+    summary = "write decks that `ngspice -b` runs as they are"
+    example = "tilemodel netlist examples/ibm_pair_64x16.toml -o decks"
+    parser = _command(subparsers, "netlist", commands.netlist, summary, example)
+    _add_operands(parser, required=False)
+    _add_seed(parser)
+    _add_output(parser, "DIR")
+
+
+def _add_spice(subparsers: Subparsers) -> None:
+    summary = "simulate a batch in ngspice"
+    example = "tilemodel spice examples/switch_32x8.toml --weights w.npy --inputs x.npy -o spice.npz"
+    parser = _command(subparsers, "spice", commands.spice, summary, example)
+    _add_operands(parser, required=True)
+    _add_processes(parser)
+    _add_output(parser, "OUT.npz")
+
+
+def _add_mvm(subparsers: Subparsers) -> None:
+    summary = "multiply a batch with the fast model"
+    example = "tilemodel mvm examples/ibm_pair_512x512.toml --weights w.npy --inputs x.npy -o out.npz"
+    parser = _command(subparsers, "mvm", commands.mvm, summary, example, tile="TILE.toml|MODEL.json")
+    _add_operands(parser, required=True)
+    _add_output(parser, "OUT.npz")
+
+
+def _add_calibrate(subparsers: Subparsers) -> None:
+    summary = "fit the fast model to ngspice"
+    example = "tilemodel calibrate examples/sky130_32x8.toml -o sky130.json"
+    parser = _command(subparsers, "calibrate", commands.calibrate_tile, summary, example)
+    _add_seed(parser)
+    _add_processes(parser)
+    _add_output(parser, "MODEL.json")
+
+
+def _add_validate(subparsers: Subparsers) -> None:
+    summary = "report the fast model's accuracy against ngspice; exit status 1 if a spec of the tile file is missed"
+    example = "tilemodel validate examples/sky130_32x8.toml --model sky130.json -o report"
+    parser = _command(subparsers, "validate", commands.validate_tile, summary, example)
+    parser.add_argument("--model", metavar="MODEL.json", help="calibrated parameters (from `tilemodel calibrate`)")
+    parser.add_argument(
+        "--vectors", type=_whole_number(1, 10**6), default=8, metavar="N", help="random input vectors (default 8)"
+    )
+    _add_seed(parser)
+    _add_processes(parser)
+    _add_output(parser, "DIR")
+
+
 def _command(
-    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    run: commands.Command,
-    summary: str,
-    example: str,
+    subparsers: Subparsers, name: str, run: commands.Command, summary: str, example: str, *, tile: str = "TILE.toml"
 ) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         name,
@@ -98,7 +85,12 @@ def _command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
+    parser.add_argument("tile", metavar=tile)
     return parser
+
+
+def _add_output(parser: argparse.ArgumentParser, metavar: str) -> None:
+    parser.add_argument("-o", "--output", metavar=metavar, required=True)
 
 
 def _add_operands(parser: argparse.ArgumentParser, *, required: bool) -> None:
