@@ -114,4 +114,6 @@ def _check_cell(cell: CellCircuit | None, model: CompactModel | None) -> None:
     ours = None if cell is None else cell.sha256()
     theirs = None if model is None else model.provenance.cell_sha256
     if ours != theirs:
-        raise InputError("validate: the model was calibrated with another cell circuit; calibrate with this one")
+        raise InputError(
+            "validate: cell circuit and model belong together; give a model that was calibrated with this cell"
+        )

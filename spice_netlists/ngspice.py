@@ -122,15 +122,18 @@ def _run_process(command: list[str], folder: Path, timeout_second: float, stop: 
     environment = {**os.environ, "HOME": str(folder), "OMP_NUM_THREADS": "1"}
     log_path = folder / "ngspice.log"
     with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that whatever it starts can be ended with it
-        )
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that whatever it starts can be ended with it
+            )
+        except OSError as error:
+            raise SimulatorError(f"{command[0]} cannot be started: {error.strerror}") from None
         deadline = time.monotonic() + timeout_second
         try:
             while not stop.is_set() and time.monotonic() < deadline:
@@ -138,7 +141,7 @@ def _run_process(command: list[str], folder: Path, timeout_second: float, stop: 
                     process.wait(timeout=_POLL_SECOND)
                     break
         finally:
-            with contextlib.suppress(ProcessLookupError):
+            if process.poll() is None:  # its number is its own only until it has been waited for
                 os.killpg(process.pid, signal.SIGKILL)
             status = process.wait()
     text = log_path.read_text(errors="replace")

@@ -5,6 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
+from calibration import calibrate
+from reports import validate
 from spice_netlists import SpiceTile
 from spice_netlists.deck import Deck, build_deck
 from spice_netlists.ngspice import run_deck
@@ -76,3 +78,14 @@ def test_the_periphery_of_a_circuit_can_be_changed(rng):
     changed = charges(Deck(**{**vars(deck), "text": str(circuit) + "\n" + analysis}))
     assert changed[0] < 0.9 * charges(deck)[0]
     assert changed[1] == relative(charges(deck)[1], 1e-5)
+
+
+def test_a_cell_of_ones_own_is_calibrated_and_validated():
+    """The model knows nothing of the cell but its charges: its resistance and the tile's outputs come out right."""
+    tile = switch_tile(spec={"max_error_percent_full_scale": 0.0005})
+    cell = cell_from_subcircuit(one_cell_more(), v_gate_volt=1.0)
+    model = calibrate(tile, cell=cell)
+    assert model.parameters.r_access_ohm == relative(880.0, 1e-3)
+    assert validate(tile, model, cell=cell, n_vec=2).passed
+    with pytest.raises(InputError, match="belong together"):
+        validate(tile, model, n_vec=1)
