@@ -11,7 +11,8 @@ from tilemodel.config.errors import InputError
 from tilemodel.config.files import atomic_file
 from tilemodel.config.load import explain_validation, read_limited
 from tilemodel.config.operands import Conductances
-from tilemodel.config.tile import Section, TileConfig
+from tilemodel.config.section import Section
+from tilemodel.config.tile import TileConfig
 from tilemodel.model import TileModel
 from tilemodel.parameters import Parameters
 

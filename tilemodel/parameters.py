@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 
 from tilemodel.config.errors import InputError
-from tilemodel.config.tile import GatedCell, NotNegative, Positive, Section, SwitchAccess, TileConfig
+from tilemodel.config.section import NotNegative, Positive, Section
+from tilemodel.config.tile import GatedCell, SwitchAccess, TileConfig
 
 __all__ = ["GatedParameters", "Parameters", "RailPairParameters", "parameters_from_tile"]
 

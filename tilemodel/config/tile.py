@@ -8,8 +8,19 @@ import hashlib
 import json
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from tilemodel.config.section import (
+    Charge,
+    Farads,
+    Ohms,
+    Percent,
+    Positive,
+    PositiveVolts,
+    Seconds,
+    Section,
+    Volts,
+)
 from tilemodel.config.sources import ParameterSource
 
 __all__ = [
@@ -30,24 +41,6 @@ __all__ = [
     "TileConfig",
     "WireConfig",
 ]
-
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-# Limits of sense: wide enough for any tile, narrow enough to catch a wrong unit and to keep numbers finite
-Seconds = Annotated[float, Field(ge=1e-15, le=1e3)]
-Volts = Annotated[float, Field(ge=-1e3, le=1e3)]
-PositiveVolts = Annotated[float, Field(gt=0, le=1e3)]
-Ohms = Annotated[float, Field(gt=0, le=1e9)]
-Farads = Annotated[float, Field(ge=0, le=1e-6)]
-Charge = Annotated[float, Field(ge=1e-24, le=1.0)]
-Percent = Annotated[float, Field(ge=0, le=100)]
-
-
-class Section(BaseModel):
-    """One table of a tile file: frozen, strictly typed, without unknown keys, without NaN or infinity."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
 
 class ArrayConfig(Section):
     """Size of the weight matrix and where its bit lines are read."""
