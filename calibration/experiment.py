@@ -1,10 +1,10 @@
 """Which circuit simulations identify the model's parameters at little SPICE time.
 
-One small tile of the user's technology: 32 rows, 8 columns. In a gated tile each bit line holds one
-conductance in all its cells, spread evenly over the range from line to line, so that what depends on the
-conductance shows between lines; long and short pulses tell conduction from what each pulse's end adds; a
-second clamp voltage tells what depends on the cell's voltage. In a `rail_pair` tile random conductances and
-inputs do, with a vector at rest for the clamp's offset.
+One small tile of the user's technology: 32 rows, 8 columns, conventional pulses, the nominal chip. In a gated tile
+each bit line holds one conductance in all its cells, spread evenly over the range from line to line, so that what
+depends on the conductance shows between lines; long and short pulses tell conduction from what each pulse's end
+adds; a second read voltage tells what depends on the cell's voltage; a 2T1R tile is driven both ways. In a tile with
+driven rows random conductances and inputs do, with a vector at rest for the clamp's offset.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tilemodel.config.adc import IdealAdc
+from tilemodel.config.cell import GatedCell, GatedPairCell
 from tilemodel.config.operands import (
     Conductances,
     conductances_from_weights,
     random_ticks,
     random_weights,
 )
-from tilemodel.config.tile import GatedCell, TileConfig
+from tilemodel.config.tile import TileConfig
 
 __all__ = ["Condition", "design_experiment"]
 
@@ -42,26 +44,43 @@ class Condition:
 def design_experiment(tile: TileConfig, rng: np.random.Generator) -> list[Condition]:
     """The conditions under which `tile`'s technology is to be simulated."""
     small = _small_tile(tile)
-    if not isinstance(tile.cell, GatedCell):
+    if not isinstance(tile.cell, GatedCell | GatedPairCell):
         conductances = conductances_from_weights(small, random_weights(small, rng))
         ticks = np.concatenate([random_ticks(small, rng, 2), np.zeros((1, _N_ROW), dtype=np.int64)])
         return [Condition(name="random", tile=small, conductances=conductances, ticks=ticks)]
     conductances = _graded_conductances(small, rng)
-    long, short = _distinct_ticks(small, rng), _short_ticks(small, rng)
-    conditions = []
-    for label, fraction in (("", 1.0), (", low voltage", _LOW_READ_FRACTION)):
-        at_voltage = _with_read_voltage(small, tile.cell, fraction * tile.v_read_volt)
-        for name, ticks in (("long pulses", long), ("short pulses", short)):
-            conditions.append(Condition(name=name + label, tile=at_voltage, conductances=conductances, ticks=ticks))
-    return conditions
+    both_ways = isinstance(tile.cell, GatedPairCell)
+    pulses = {
+        "long pulses": _distinct_ticks(small, rng, both_ways=both_ways),
+        "short pulses": _short_ticks(small, rng, both_ways=both_ways),
+    }
+    return [
+        Condition(
+            name=name + label,
+            tile=_with_read_voltage(small, tile.cell, fraction * tile.v_read_volt),
+            conductances=conductances,
+            ticks=ticks,
+        )
+        for label, fraction in (("", 1.0), (", low voltage", _LOW_READ_FRACTION))
+        for name, ticks in pulses.items()
+    ]
 
 
 def _small_tile(tile: TileConfig) -> TileConfig:
-    array = tile.array.model_copy(update={"n_row": _N_ROW, "n_col": _N_COL})
-    return tile.model_copy(update={"array": array})
+    signed = "unsigned" if isinstance(tile.cell, GatedCell) else "polarity"
+    return tile.model_copy(
+        update={
+            "array": tile.array.model_copy(update={"n_row": _N_ROW, "n_col": _N_COL}),
+            "drive": tile.drive.model_copy(update={"coding": "conventional", "sign": signed, "split_low_bits": None}),
+            "adc": IdealAdc(kind="ideal"),
+            "mismatch": None,
+        }
+    )
 
 
-def _with_read_voltage(tile: TileConfig, cell: GatedCell, v_read_volt: float) -> TileConfig:
+def _with_read_voltage(tile: TileConfig, cell: GatedCell | GatedPairCell, v_read_volt: float) -> TileConfig:
+    if isinstance(cell, GatedPairCell):
+        return tile.model_copy(update={"cell": cell.model_copy(update={"v_read_volt": v_read_volt})})
     read_out = tile.read_out.model_copy(update={"v_clamp_volt": cell.v_source_line_volt + v_read_volt})
     return tile.model_copy(update={"read_out": read_out})
 
@@ -74,14 +93,18 @@ def _graded_conductances(tile: TileConfig, rng: np.random.Generator) -> Conducta
     return Conductances(g_plus=rows * levels[0::2], g_minus=rows * levels[1::2])
 
 
-def _distinct_ticks(tile: TileConfig, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Pulses spread evenly from half to full length, in random order over the rows, [1, n_row]."""
-    n_max = tile.pwm.n_tick_max
+def _distinct_ticks(tile: TileConfig, rng: np.random.Generator, *, both_ways: bool) -> NDArray[np.int64]:
+    """Pulses spread evenly from half to full length, in random order over the rows, [1 or 2, n_row]."""
+    n_max = tile.drive.n_tick_max
     ticks = np.ceil(np.linspace(n_max / 2, n_max, _N_ROW)).astype(np.int64)
-    return rng.permutation(ticks)[np.newaxis, :]
+    return _signed(rng.permutation(ticks), both_ways=both_ways)
 
 
-def _short_ticks(tile: TileConfig, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Random pulses of at least one tick, [1, n_row]."""
-    longest = max(1, round(_SHORT_FRACTION * tile.pwm.n_tick_max))
-    return rng.integers(1, longest, (1, _N_ROW), endpoint=True)
+def _short_ticks(tile: TileConfig, rng: np.random.Generator, *, both_ways: bool) -> NDArray[np.int64]:
+    """Random pulses of at least one tick, [1 or 2, n_row]."""
+    longest = max(1, round(_SHORT_FRACTION * tile.drive.n_tick_max))
+    return _signed(rng.integers(1, longest, _N_ROW, endpoint=True), both_ways=both_ways)
+
+
+def _signed(ticks: NDArray[np.int64], *, both_ways: bool) -> NDArray[np.int64]:
+    return np.stack([ticks, -ticks]) if both_ways else ticks[np.newaxis, :]

@@ -11,12 +11,11 @@ from scipy.optimize import least_squares
 from calibration.experiment import Condition
 from tilemodel.config.errors import InputError
 from tilemodel.model import TileModel
-from tilemodel.parameters import GatedParameters, RailPairParameters
+from tilemodel.parameters import AnyParameters
 
 __all__ = ["Fit", "Observation", "fit_parameters"]
 
 FloatArray = NDArray[np.float64]
-AnyParameters = RailPairParameters | GatedParameters
 
 # Step of the central differences, in units of each parameter's typical size: the model is smooth over far more
 _STEP = 1e-4

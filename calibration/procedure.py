@@ -9,12 +9,13 @@ from calibration.experiment import Condition, design_experiment
 from calibration.fit import Fit, Observation, fit_parameters
 from calibration.reference import reference_output
 from spice_netlists.batch import Progress, run_side_by_side
-from spice_netlists.cells import CellCircuit
+from spice_netlists.cells import CellCircuit, own_cell_sha256
 from tilemodel.compact import CompactModel, ConditionRecord, FitStatistics, Provenance
-from tilemodel.config.tile import GatedCell, SwitchAccess, TileConfig
+from tilemodel.config.cell import GatedCell, GatedPairCell, SwitchAccess
+from tilemodel.config.tile import TileConfig
 from tilemodel.model import TileModel
 from tilemodel.output import TileOutput
-from tilemodel.parameters import GatedParameters, RailPairParameters, parameters_from_tile
+from tilemodel.parameters import AnyParameters, GatedPairParameters, GatedParameters, parameters_from_tile
 from tilemodel.version import VERSION
 
 __all__ = ["calibrate", "starting_point"]
@@ -58,7 +59,7 @@ def calibrate(
             package=f"tilemodel {VERSION}",
             engine=outputs[0].provenance["engine"],
             seed=seed,
-            cell_sha256=None if cell is None else cell.sha256(),
+            cell_sha256=own_cell_sha256(tile, cell),
             conditions=_records(conditions, outputs),
             reference_error_percent_of_largest_charge=100 * float(np.abs(reference_error).max()) / largest,
         ),
@@ -79,33 +80,48 @@ def _simulate_all(
     return run_side_by_side([partial(task, *run) for run in runs], processes=processes, on_done=on_done)
 
 
-def starting_point(
-    tile: TileConfig, *, own_cell: bool = False
-) -> tuple[RailPairParameters | GatedParameters, dict[str, float]]:
+def starting_point(tile: TileConfig, *, own_cell: bool = False) -> tuple[AnyParameters, dict[str, float]]:
     """Where the fit starts, and the parameters that it varies with their typical sizes.
 
     Wires without resistance are not fitted, nor those of a tile with transistors or the user's own cells:
     32 rows tell little about them beside the cells, and they are known.
     """
-    r_wire = tile.wires.r_bit_line_ohm
+    r_wire = tile.wires_in_use.r_bit_line_ohm
     wire = {"r_bit_line_ohm": r_wire} if r_wire > 0 else {}
-    if not isinstance(tile.cell, GatedCell):
-        return parameters_from_tile(tile), {**wire, "v_read_volt": tile.v_read_volt, "v_clamp_volt": tile.v_read_volt}
-    v = tile.v_read_volt
-    if isinstance(tile.cell.access, SwitchAccess) and not own_cell:
+    cell, v = tile.cell, tile.v_read_volt
+    if not isinstance(cell, GatedCell | GatedPairCell):
+        return parameters_from_tile(tile), {**wire, "v_read_volt": v, "v_clamp_volt": v}
+    sides = ("",) if isinstance(cell, GatedCell) else ("upper_", "lower_")
+    if isinstance(cell.access, SwitchAccess) and not own_cell:
         # the charge in proportion to conductance is what a pulse is longer by: the simulator's moment of switching
-        r_on = tile.cell.access.r_on_ohm
-        return parameters_from_tile(tile), {**wire, "r_access_ohm": r_on, "q_pulse_coulomb_per_siemens": 1e-12 * v}
+        return parameters_from_tile(tile), {
+            **wire,
+            **dict.fromkeys((_access_name("r", side) for side in sides), cell.access.r_on_ohm),
+            **dict.fromkeys((_access_name("q", side, "_per_siemens") for side in sides), 1e-12 * v),
+        }
     g = tile.conductance.g_max_siemens
     r, q = 0.05 / g, 1e-16
-    return GatedParameters.of_switch(r_bit_line_ohm=r_wire, r_access_ohm=r), {
-        "r_access_ohm": r,
-        "r_access_slope_ohm_per_ampere": r / (g * v),
-        "q_pulse_coulomb": q,
-        "q_pulse_coulomb_per_siemens": q / g,
-        "q_pulse_coulomb_per_siemens2": q / g**2,
-        "c_pulse_farad": q / v,
-    }
+    kind = GatedParameters if isinstance(cell, GatedCell) else GatedPairParameters
+    scales: dict[str, float] = {}
+    for side in sides:
+        scales |= {
+            _access_name("r", side): r,
+            _access_name("r", side, "_slope"): r / (g * v),
+            _access_name("q", side): q,
+            _access_name("q", side, "_per_siemens"): q / g,
+            _access_name("q", side, "_per_siemens2"): q / g**2,
+        }
+    if isinstance(cell, GatedCell):
+        scales["c_pulse_farad"] = q / v
+    return kind.of_switch(r_bit_line_ohm=r_wire, r_access_ohm=r), scales
+
+
+def _access_name(letter: str, side: str, suffix: str = "") -> str:
+    """Name of an access device's parameter in `GatedParameters` (no side) or `GatedPairParameters`."""
+    if letter == "r":
+        stem = f"r_{side or 'access_'}"
+        return f"{stem}slope_ohm_per_ampere" if suffix == "_slope" else f"{stem}ohm"
+    return f"q_{side or 'pulse_'}coulomb{suffix}"
 
 
 def _statistics(fit: Fit, largest: float) -> FitStatistics:

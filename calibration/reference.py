@@ -1,14 +1,16 @@
 """SPICE as the reference: a tile's outputs from ngspice, and how wrong the reference itself is."""
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_netlists.batch import Progress, simulate
-from spice_netlists.cells import CellCircuit
+from spice_netlists.batch import Progress, Rate, simulate
+from spice_netlists.cells import CellCircuit, own_cell_sha256
 from tilemodel.config.operands import Conductances, ticks_sha256
 from tilemodel.config.tile import TileConfig
+from tilemodel.conversion import converter_bank
 from tilemodel.output import TileOutput, tile_output
 
 __all__ = ["reference_error_coulomb", "reference_output"]
@@ -28,17 +30,19 @@ def reference_output(
 
     Arguments and errors as `spice_netlists.simulate`.
     """
-    result = simulate(tile, conductances, ticks, cell=cell, processes=processes, on_done=on_done, stop=stop)
+    result = simulate(
+        tile, conductances, ticks, cell=cell, rate=_rate(tile), processes=processes, on_done=on_done, stop=stop
+    )
     provenance = {
         "engine": result.engine,
         "simulator": tile.simulator.model_dump(mode="json"),
         "conductances_sha256": conductances.sha256(),
         "ticks_sha256": ticks_sha256(ticks),
-        "cell_sha256": None if cell is None else cell.sha256(),
+        "cell_sha256": own_cell_sha256(tile, cell),
         "deck_sha256": list(result.deck_sha256),
         "residual_current_fraction": result.residual_current_fraction,
     }
-    return tile_output(tile, result.charge_line_coulomb, provenance)
+    return tile_output(tile, result.passes, provenance)
 
 
 def reference_error_coulomb(
@@ -65,3 +69,17 @@ def reference_error_coulomb(
         on_done=on_done,
     )
     return refined.charge_line_coulomb - charge_line_coulomb
+
+
+def _rate(tile: TileConfig) -> Rate | None:
+    """The converters' oscillators, where their codes depend on the waveforms."""
+    bank = converter_bank(tile)
+    if bank.input == "charge":
+        return None
+
+    def rate(current_ampere: NDArray[np.float64], lines: Sequence[int]) -> NDArray[np.float64]:
+        all_lines = np.zeros((*current_ampere.shape[:-1], bank.n_line))
+        all_lines[..., list(lines)] = current_ampere
+        return bank.rate_hertz(all_lines)[..., list(lines)]
+
+    return rate

@@ -14,6 +14,11 @@ __all__ = ["Accuracy", "Verdict", "judge", "measure_accuracy"]
 
 FloatArray = NDArray[np.float64]
 
+# Halving a simulator's tolerances moves its answer by a part of its error only; this many times the move is allowed
+_REFERENCE_MARGIN = 3.0
+# What ngspice's tolerances leave on a linear circuit, of full scale
+_REFERENCE_FLOOR = 2e-7
+
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
@@ -27,6 +32,10 @@ class Accuracy:
     """Of the ideal MAC: what neglecting the circuit costs."""
     reference_error_percent_full_scale: float
     """Largest change of the reference when its tolerances and time step are halved."""
+    error_bound_percent_full_scale: float | None
+    """Largest error bound that the model itself gave with its answers."""
+    outside_bound_percent: float | None
+    """Outputs whose error exceeds their bound by more than the reference's own error and its tolerance."""
     code_match_percent: float | None
     """Outputs with equal codes; None for an ideal converter."""
     max_code_difference_lsb: int | None
@@ -71,10 +80,23 @@ def measure_accuracy(
         rms_error_percent_full_scale=percent * float(np.sqrt(np.mean(error**2))),
         ideal_max_error_percent_full_scale=percent * float(np.abs(ideal_coulomb - reference.charge_coulomb).max()),
         reference_error_percent_full_scale=percent * float(np.abs(reference_error_coulomb).max()),
+        **_bound_figures(error, model.error_bound_coulomb, reference_error_coulomb, full_scale),
         code_match_percent=match,
         max_code_difference_lsb=difference,
         n_saturated=reference.n_saturated,
     )
+
+
+def _bound_figures(
+    error: FloatArray, bound: FloatArray | None, reference_error_coulomb: FloatArray, full_scale: float
+) -> dict[str, float | None]:
+    if bound is None:
+        return {"error_bound_percent_full_scale": None, "outside_bound_percent": None}
+    allowed = bound + _REFERENCE_MARGIN * np.abs(reference_error_coulomb).max() + _REFERENCE_FLOOR * full_scale
+    return {
+        "error_bound_percent_full_scale": 100.0 / full_scale * float(bound.max()),
+        "outside_bound_percent": 100.0 * float(np.mean(np.abs(error) > allowed)),
+    }
 
 
 def judge(accuracy: Accuracy, spec: SpecConfig) -> list[Verdict]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from calibration.reference import reference_error_coulomb, reference_output
 from reports.accuracy import Accuracy, Verdict, judge, measure_accuracy
 from spice_netlists.batch import Progress, runs_per_vector
-from spice_netlists.cells import CellCircuit
+from spice_netlists.cells import CellCircuit, own_cell_sha256
 from tilemodel.compact import CompactModel
 from tilemodel.config.errors import InputError
 from tilemodel.config.operands import (
@@ -70,7 +70,7 @@ def validate(
     """
     if n_vec < 1:
         raise InputError(f"validate: needs at least one vector, got {n_vec}")
-    _check_cell(cell, model)
+    _check_cell(tile, cell, model)
     rng = np.random.default_rng([_STREAM, seed])
     conductances = conductances_from_weights(tile, random_weights(tile, rng))
     ticks = random_ticks(tile, rng, n_vec)
@@ -110,8 +110,8 @@ def validate(
     )
 
 
-def _check_cell(cell: CellCircuit | None, model: CompactModel | None) -> None:
-    ours = None if cell is None else cell.sha256()
+def _check_cell(tile: TileConfig, cell: CellCircuit | None, model: CompactModel | None) -> None:
+    ours = own_cell_sha256(tile, cell)
     theirs = None if model is None else model.provenance.cell_sha256
     if ours != theirs:
         raise InputError(

@@ -1,69 +1,114 @@
-"""The array's body as netlist lines: cells, bit-line segments, clamps. Plain text: there are up to a million."""
+"""The array's body as netlist lines: cells, bit lines, rails. Plain text: there are up to a million."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tilemodel.config.operands import Conductances, line_conductances, lines_read_north
+from spice_netlists.language import Language
+from spice_netlists.nodes import bit_line_nodes, line_end, rail_names, rail_node, rails_resist, word_line_names
+from tilemodel.config.layout import CellLayout, lines_read_north
+from tilemodel.config.mismatch import ChipDraw
 from tilemodel.config.tile import TileConfig
 
-__all__ = ["clamps", "gated_cells", "rail_pair_cells", "wires"]
+__all__ = ["bit_lines", "driven_cells", "gated_cells", "rails"]
 
 
-def rail_pair_cells(tile: TileConfig, conductances: Conductances, lines: Sequence[int]) -> Iterator[str]:
-    """Two resistors a cell, from the row's rails to the bit line; a conductance of zero leaves its resistor out."""
+def driven_cells(
+    language: Language, tile: TileConfig, cells: CellLayout, lines: Sequence[int], memory: str | None
+) -> Iterator[str]:
+    """Memory elements between rails and bit lines: resistors, or instances of `memory`; a conductance of 0 has none."""
     for line in lines:
-        yield f"* Cells of bit line {line}"
+        yield language.comment(f"Cells of bit line {line}")
         node = bit_line_nodes(tile, line)
-        for sign, g in (("p", conductances.g_plus[:, line]), ("m", conductances.g_minus[:, line])):
-            rows, resistances = _resistances(g)
-            for row, r in zip(rows, resistances, strict=True):
-                yield f"Rg{sign}{line}_{row} r{sign}{row} {node[row]} {r!r}"
+        for rail, g_rail in zip(rail_names(tile), cells.g_siemens, strict=True):
+            g = g_rail[:, line]
+            rows = np.flatnonzero(g > 0)
+            at_rail = [rail_node(tile, rail, row, line) for row in rows.tolist()]
+            if memory is None:
+                resistances = (1.0 / g[rows]).tolist()
+                for row, a, ohm in zip(rows.tolist(), at_rail, resistances, strict=True):
+                    yield language.resistor(f"Rg{rail}{line}_{row}", a, node[row], ohm)
+            else:
+                for row, a, siemens in zip(rows.tolist(), at_rail, g[rows].tolist(), strict=True):
+                    yield language.instance(f"Xg{rail}{line}_{row}", (a, node[row]), memory, g=siemens)
 
 
-def gated_cells(tile: TileConfig, conductances: Conductances, lines: Sequence[int], cell_name: str) -> Iterator[str]:
-    """One cell sub-circuit a row and line; a conductance of zero leaves the cell out."""
-    g_line = line_conductances(tile, conductances)
+def gated_cells(
+    language: Language,
+    tile: TileConfig,
+    cells: CellLayout,
+    chip: ChipDraw,
+    lines: Sequence[int],
+    cell_name: str,
+    *,
+    access_varies: bool,
+) -> Iterator[str]:
+    """One cell sub-circuit a row and line: bit line, word lines, rails. A conductance of 0 leaves the cell out."""
+    names, words = rail_names(tile), word_line_names(tile)
     for line in lines:
-        yield f"* Cells of bit line {line} (column {line // 2}, G{'-' if line % 2 else '+'})"
+        yield language.comment(f"Cells of bit line {line} (column {line // 2}, G{'-' if line % 2 else '+'})")
         node = bit_line_nodes(tile, line)
-        for row, g in enumerate(g_line[:, line].tolist()):
+        for row, g in enumerate(cells.g_siemens[0, :, line].tolist()):
             if g > 0:
-                yield f"X{line}_{row} {node[row]} wl{row} sl {cell_name} g={g!r}"
+                pins = [
+                    node[row],
+                    *(f"{word}{row}" for word in words),
+                    *(rail_node(tile, rail, row, line) for rail in names),
+                ]
+                varied = {"ra": float(chip.access_resistance_factor[row, line])} if access_varies else {}
+                yield language.instance(f"X{line}_{row}", pins, cell_name, g=g, **varied)
 
 
-def wires(tile: TileConfig, lines: Sequence[int]) -> Iterator[str]:
-    """Segments and capacitors of each bit line."""
+def bit_lines(language: Language, tile: TileConfig, lines: Sequence[int]) -> Iterator[str]:
+    """Segments, capacitors and terminal resistance of each bit line."""
     north = lines_read_north(tile)
-    r, c = tile.wires.r_bit_line_ohm, tile.wires.c_bit_line_farad
-    if r == 0:  # cells and capacitors sit at the clamp, which holds the capacitors' charge
-        return
+    wires = tile.wires_in_use
+    r, c = wires.r_bit_line_ohm, wires.c_bit_line_farad
     for line in lines:
+        end = line_end(tile, line)
         node = bit_line_nodes(tile, line)
-        toward_clamp = [f"c{line}", *node[:-1]] if north[line] else [*node[1:], f"c{line}"]
-        yield f"* Bit line {line}, read {'north' if north[line] else 'south'}"
-        for row, (here, there) in enumerate(zip(node, toward_clamp, strict=True)):
-            yield f"Rw{line}_{row} {here} {there} {r!r}"
-        if c > 0:
-            for row, here in enumerate(node):
-                yield f"Cw{line}_{row} {here} 0 {c!r}"
+        toward_clamp = [end, *node[:-1]] if north[line] else [*node[1:], end]
+        yield language.comment(f"Bit line {line}, read {'north' if north[line] else 'south'}")
+        if r > 0:
+            for row, (here, there) in enumerate(zip(node, toward_clamp, strict=True)):
+                yield language.resistor(f"Rw{line}_{row}", here, there, r)
+            if c > 0:
+                for row, here in enumerate(node):
+                    yield language.capacitor(f"Cw{line}_{row}", here, "0", c)
+        elif c > 0:
+            yield language.capacitor(f"Cw{line}", end, "0", c * len(node))
+        if wires.r_terminal_ohm > 0:
+            yield language.resistor(f"Rt{line}", end, f"c{line}", wires.r_terminal_ohm)
 
 
-def clamps(tile: TileConfig, lines: Sequence[int]) -> Iterator[str]:
-    """The voltage source that clamps and senses each bit line."""
-    yield "* Clamps"
-    for line in lines:
-        yield f"Vclamp{line} c{line} 0 DC {tile.read_out.v_clamp_volt!r}"
+def rails(language: Language, tile: TileConfig, lines: Sequence[int]) -> Iterator[str]:
+    """Drivers' resistances, segments and capacitors of the rails, between the drivers' nodes and the cells'."""
+    if not rails_resist(tile):
+        return
+    wires = tile.wires_in_use
+    for rail in rail_names(tile):
+        yield language.comment(f"Row conductors {rail}<row>, driven {wires.row_driven_end}")
+        for row in range(tile.array.n_row):
+            nodes = [rail_node(tile, rail, row, line) for line in lines]
+            yield from _rail(language, f"{rail}{row}", nodes, tile)
 
 
-def bit_line_nodes(tile: TileConfig, line: int) -> list[str]:
-    """Node of the bit line at each row; all of them the clamp's if the wire has no resistance."""
-    if tile.wires.r_bit_line_ohm == 0:
-        return [f"c{line}"] * tile.array.n_row
-    return [f"b{line}_{row}" for row in range(tile.array.n_row)]
-
-
-def _resistances(g: NDArray[np.float64]) -> tuple[list[int], list[float]]:
-    rows = np.flatnonzero(g > 0)
-    return rows.tolist(), (1.0 / g[rows]).tolist()
+def _rail(language: Language, name: str, nodes: list[str], tile: TileConfig) -> Iterator[str]:
+    wires = tile.wires_in_use
+    ends = {"west": ("w",), "east": ("e",), "both": ("w", "e")}[wires.row_driven_end]
+    for side in ends:
+        feed = nodes[0] if side == "w" else nodes[-1]
+        if wires.r_row_ohm > 0:
+            inner = f"d{name}" if wires.r_driver_ohm == 0 else f"s{side}{name}"
+            yield language.resistor(f"Rs{side}{name}", inner, feed, wires.r_row_ohm)
+            feed = inner
+        if wires.r_driver_ohm > 0:
+            yield language.resistor(f"Rd{side}{name}", f"d{name}", feed, wires.r_driver_ohm)
+    if wires.r_row_ohm > 0:
+        for column, (left, right) in enumerate(zip(nodes, nodes[1:], strict=False)):
+            yield language.resistor(f"Rs{name}_{column}", left, right, wires.r_row_ohm)
+    if wires.c_row_farad > 0:
+        distinct = nodes if wires.r_row_ohm > 0 else nodes[:1]
+        share = wires.c_row_farad * len(nodes) / len(distinct)
+        for column, node in enumerate(distinct):
+            yield language.capacitor(f"Cs{name}_{column}", node, "0", share)

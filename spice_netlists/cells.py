@@ -1,4 +1,4 @@
-"""The cell of a gated tile as a sub-circuit: pins bit line, word line, source line, parameter g [siemens]."""
+"""Cells as sub-circuits: memory elements, 1T1R and 2T1R cells, or the user's own."""
 
 import hashlib
 import re
@@ -6,20 +6,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spice_netlists.pdk import sky130_model_file
+from tilemodel.config.cell import (
+    Access,
+    Device,
+    GatedCell,
+    GatedPairCell,
+    SinhDevice,
+    Sky130NfetAccess,
+    SubcktAccess,
+    SwitchAccess,
+)
 from tilemodel.config.errors import InputError
-from tilemodel.config.tile import Sky130NfetAccess, SwitchAccess
+from tilemodel.config.load import read_limited
+from tilemodel.config.tile import TileConfig
 
-__all__ = ["CellCircuit", "standard_cell"]
+__all__ = ["CellCircuit", "access_varies", "is_ohmic", "memory_circuit", "own_cell_sha256", "tile_cell"]
 
-CELL_NAME = "cell_1t1r"
+MEMORY_NAME = "memory"
+_MAX_CIRCUIT_BYTES = 1_000_000
+# Share of a varying access resistance that the switch itself has
+_SWITCH_SHARE = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellCircuit:
     """A sub-circuit that stands for a cell, and the model files that it needs.
 
-    `text` holds `.subckt name bit_line word_line source_line ...` with a parameter `g`, the conductance of
-    the memory element. Raises `InputError` if it does not, or if it holds anything but circuit lines.
+    `text` holds `.subckt name bit_line word_line source_line` with a parameter `g`, the conductance of the memory
+    element; in a 2T1R tile the pins are bit line, upper and lower word line, upper and lower source line. Raises
+    `InputError` if it does not, or if it holds anything but circuit lines.
     """
 
     name: str
@@ -35,9 +50,10 @@ class CellCircuit:
             raise InputError(f"cell: the text has no '.subckt {self.name}'; it has {[name for name, _ in heads]}")
         words = head.lower().replace("params:", " ").split()
         pins = [word for word in words if "=" not in word]
-        if len(pins) != 3 or not any(word.startswith("g=") for word in words):
+        if len(pins) not in (3, 5) or not any(word.startswith("g=") for word in words):
             raise InputError(
-                f"cell {self.name}: expected three pins (bit, word, source line) and a parameter g, got {head!r}"
+                f"cell {self.name}: expected three pins (bit, word, source line; five in a 2T1R cell) and a parameter "
+                f"g, got {head!r}"
             )
         forbidden = re.search(r"^\s*\.(control|end|include|inc|lib|exec|tran|options?)\b", self.text, re.I | re.M)
         unreadable = [path for path in self.model_files if not path.is_file()]
@@ -55,28 +71,112 @@ class CellCircuit:
             digest.update(path.read_bytes())
         return digest.hexdigest()
 
+    def pin_count(self) -> int:
+        """Pins of the sub-circuit."""
+        heads = re.findall(r"^\s*\.subckt\s+(\S+)\s+([^\n]*)", self.text, re.IGNORECASE | re.MULTILINE)
+        head = next(rest for name, rest in heads if name.lower() == self.name.lower())
+        return len([word for word in head.lower().replace("params:", " ").split() if "=" not in word])
 
-def standard_cell(access: SwitchAccess | Sky130NfetAccess) -> CellCircuit:
-    """Memory element at the bit line, access device between it and the source line."""
-    if isinstance(access, SwitchAccess):
-        text = (
-            ".model access_switch sw(vt=0.5 vh=0 "
-            f"ron={access.r_on_ohm!r} roff=1e15)\n"
-            f".subckt {CELL_NAME} bl wl sl g=1u\n"
-            "Rmem bl m {1/g}\n"
-            "Sacc m sl wl 0 access_switch\n"
-            ".ends"
+
+def is_ohmic(device: Device) -> bool:
+    """Whether the memory element is a plain resistor."""
+    return not isinstance(device, SinhDevice) and device.polarity_asymmetry == 0
+
+
+def memory_circuit(device: Device) -> str | None:
+    """The memory element as a sub-circuit `memory` with pins rail and bit line; None where a resistor does."""
+    if is_ohmic(device):
+        return None
+    v = "V(a,b)"
+    law = f"{device.v_sinh_volt!r}*sinh({v}/{device.v_sinh_volt!r})" if isinstance(device, SinhDevice) else v
+    factor = 1.0 - device.polarity_asymmetry
+    both = law if factor == 1.0 else f"({v} >= 0 ? 1 : {factor!r})*{law}"
+    return f".subckt {MEMORY_NAME} a b g=1u\nBm a b I={{g}}*({both})\n.ends"
+
+
+def tile_cell(tile: TileConfig, own: CellCircuit | None = None) -> CellCircuit:
+    """The cell of a gated tile: `own` if given, else what the tile file says.
+
+    Raises `InputError` for a cell of the user's with pins that the tile's kind does not have.
+    """
+    cell = tile.cell
+    assert isinstance(cell, GatedCell | GatedPairCell)
+    circuit = own or _described_cell(tile, cell)
+    expected = 3 if isinstance(cell, GatedCell) else 5
+    if circuit.pin_count() != expected:
+        raise InputError(
+            f"cell {circuit.name}: a {cell.kind} cell has {expected} pins, this one has {circuit.pin_count()}"
         )
-        return CellCircuit(name=CELL_NAME, text=text, v_gate_volt=1.0)
-    text = (
-        f".subckt {CELL_NAME} bl wl sl g=1u\n"
-        "Rmem bl m {1/g}\n"
-        f"Macc m wl sl 0 sky130_fd_pr__nfet_01v8__model W={access.width_metre!r} L={access.length_metre!r}\n"
-        ".ends"
-    )
+    return circuit
+
+
+def _described_cell(tile: TileConfig, cell: GatedCell | GatedPairCell) -> CellCircuit:
+    access = cell.access
+    supply = tile.conditions.supply_factor
+    if isinstance(access, SubcktAccess):
+        return CellCircuit(
+            name=access.subckt,
+            text=_read_circuit(Path(access.file)),
+            v_gate_volt=access.v_gate_volt * supply,
+            model_files=tuple(Path(path) for path in access.model_files),
+        )
+    pair = isinstance(cell, GatedPairCell)
+    memory = memory_circuit(cell.device)
+    element = "Rmem bl m {1/g}" if memory is None else f"Xmem m bl {MEMORY_NAME} g={{g}}"
+    name = "cell_2t1r" if pair else "cell_1t1r"
+    pins = "bl wlp wln slp sln" if pair else "bl wl sl"
+    paths = [("p", "wlp", "slp"), ("n", "wln", "sln")] if pair else [("", "wl", "sl")]
+    varies = access_varies(tile)
+    lines = [
+        *([_switch_model(access, varies=varies)] if isinstance(access, SwitchAccess) else []),
+        *([memory] if memory else []),
+        f".subckt {name} {pins} g=1u{' ra=1' if varies else ''}",
+        element,
+        *(line for path in paths for line in _access_lines(access, *path, varies=varies)),
+        ".ends",
+    ]
     return CellCircuit(
-        name=CELL_NAME,
-        text=text,
-        v_gate_volt=access.v_gate_volt,
-        model_files=(sky130_model_file(access.corner),),
+        name=name,
+        text="\n".join(lines),
+        v_gate_volt=(access.v_gate_volt if isinstance(access, Sky130NfetAccess) else 1.0) * supply,
+        model_files=(sky130_model_file(access.corner),) if isinstance(access, Sky130NfetAccess) else (),
     )
+
+
+def own_cell_sha256(tile: TileConfig, own: CellCircuit | None = None) -> str | None:
+    """Hash of the user's cell circuit, given or named in the tile file; None for the project's own cells."""
+    if own is not None:
+        return own.sha256()
+    access = getattr(tile.cell, "access", None)
+    return tile_cell(tile).sha256() if isinstance(access, SubcktAccess) else None
+
+
+def access_varies(tile: TileConfig) -> bool:
+    """Whether the access devices of the tile's cells differ, so that a cell has the parameter `ra`."""
+    return tile.mismatch is not None and tile.mismatch.access_resistance_sigma > 0
+
+
+def _read_circuit(path: Path) -> str:
+    try:
+        return read_limited(path, _MAX_CIRCUIT_BYTES, "a cell circuit (.subckt)").decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no text, so no cell circuit: {error}") from None
+
+
+def _switch_model(access: SwitchAccess, *, varies: bool) -> str:
+    r_on = access.r_on_ohm * (_SWITCH_SHARE if varies else 1.0)
+    return f".model access_switch sw(vt=0.5 vh=0 ron={r_on!r} roff=1e15)"
+
+
+def _access_lines(access: Access, suffix: str, word: str, rail: str, *, varies: bool) -> list[str]:
+    """The access device between the inner node m and a rail; one that varies is mostly a resistor `ra` times as large."""
+    if isinstance(access, SwitchAccess):
+        if not varies:
+            return [f"Sacc{suffix} m {rail} {word} 0 access_switch"]
+        return [
+            f"Sacc{suffix} m x{suffix} {word} 0 access_switch",
+            f"Racc{suffix} x{suffix} {rail} {{{access.r_on_ohm!r}*(ra-{_SWITCH_SHARE!r})}}",
+        ]
+    assert isinstance(access, Sky130NfetAccess)
+    model = "sky130_fd_pr__nfet_01v8__model"
+    return [f"Macc{suffix} m {word} {rail} 0 {model} W={access.width_metre!r} L={access.length_metre!r}"]

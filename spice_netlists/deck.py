@@ -1,7 +1,6 @@
 """Deck: a netlist for ngspice as text, with what is needed to run it and to read its result.
 
-Nodes: `b<line>_<row>` bit line at a cell, `c<line>` at its clamp, `wl<row>` word line, `sl` source line,
-`rp<row>` and `rm<row>` source rails of G+ and G-. Lines and rows count from 0, row 0 at the north end.
+Names of nodes: `spice_netlists.nodes`.
 """
 
 import hashlib
@@ -9,15 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from spice_netlists.array import clamps, gated_cells, rail_pair_cells, wires
-from spice_netlists.cells import CellCircuit, standard_cell
+from spice_netlists.array import bit_lines, driven_cells, gated_cells, rails
+from spice_netlists.cells import MEMORY_NAME, CellCircuit, access_varies, memory_circuit, tile_cell
 from spice_netlists.drive import rail_drivers, word_line_drivers
+from spice_netlists.language import NgspiceLanguage
+from spice_netlists.nodes import rails_resist
+from spice_netlists.read_out import Sense, read_out_lines, read_out_sense, read_out_subcircuits
 from tilemodel.config.errors import InputError
-from tilemodel.config.operands import Conductances, check_conductances, check_ticks, line_count
-from tilemodel.config.tile import RailPairCell, SimulatorConfig, TileConfig
+from tilemodel.config.layout import CellLayout, cell_layout
+from tilemodel.config.mismatch import ChipDraw, draw_chip
+from tilemodel.config.operands import Conductances, check_conductances
+from tilemodel.config.passes import RowPulses
+from tilemodel.config.tile import SimulatorConfig, TileConfig
 
 __all__ = ["Circuit", "Deck", "Include", "build_deck", "tile_circuit_lines"]
 
@@ -38,7 +40,8 @@ class Deck:
     text: str
     includes: tuple[Include, ...]
     lines: tuple[int, ...]
-    """Bit lines in the deck; line n is sensed by the source `Vclamp<n>`."""
+    """Bit lines in the deck."""
+    sense: Sense
     charge_sign: int
     """+1 or -1: sign of the charge for current from the bit line into the clamp."""
     t_stop_second: float
@@ -51,8 +54,8 @@ class Deck:
 
     @property
     def sense_vectors(self) -> tuple[str, ...]:
-        """Names of the saved clamp currents, one a bit line."""
-        return tuple(f"i(vclamp{line})" for line in self.lines)
+        """Names of the saved vectors, one a bit line."""
+        return tuple(sense_vector(self.sense, line) for line in self.lines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,84 +64,114 @@ class Circuit:
 
     includes: tuple[Include, ...]
     body: list[str]
-    """Sub-circuits, cells and wires."""
+    """Sub-circuits, cells, wires and read-outs."""
     sources: list[str]
-    """Row drivers, source line and clamps: `V<name> <node> 0 <value>`, and comments."""
+    """Row drivers and ideal clamps: `V<name> <node> 0 <value>`, and comments."""
     lines: tuple[int, ...]
+    charge_sign: int
+    sense: Sense
+
+
+def sense_vector(sense: Sense, line: int) -> str:
+    """ngspice's name of what is saved of a line."""
+    return f"v({sense.name(line)})" if sense.of_voltage else f"i({sense.name(line).lower()})"
 
 
 def build_deck(
     tile: TileConfig,
     conductances: Conductances,
-    ticks: NDArray[np.int64],
+    pulses: RowPulses,
     *,
     columns: Sequence[int] | None = None,
     cell: CellCircuit | None = None,
     simulator: SimulatorConfig | None = None,
 ) -> Deck:
-    """The deck of one input vector `ticks` [n_row].
+    """The deck of one vector in one pass (`tilemodel.config.passes`).
 
-    `columns` limits the deck to some columns (they don't interact where the row wires are ideal, so this is
-    exact); `cell` replaces the cell of a `gated_1t1r` tile by a sub-circuit of the user's; `simulator`
-    replaces the tile's settings. Raises `InputError` for operands that do not fit the tile and for a cell
-    on a `rail_pair` tile.
+    `columns` limits the deck to some columns (they don't interact where the rows have no resistance, so this is
+    exact; elsewhere it is refused); `cell` replaces the cell of a gated tile by a sub-circuit of the user's;
+    `simulator` replaces the tile's settings. Raises `InputError` for operands that do not fit the tile and for a
+    cell on a tile without access devices.
     """
-    circuit = tile_circuit_lines(tile, conductances, ticks, columns=columns, cell=cell)
+    circuit = tile_circuit_lines(tile, conductances, pulses, columns=columns, cell=cell)
+    t_stop = tile.t_window_second(pulses.n_tick_max)
     text = "\n".join(
         [
-            _header(tile, conductances, circuit.lines),
+            _header(tile, conductances, circuit),
             *(f'.include "{include.name}"' for include in circuit.includes),
             *circuit.sources,
             *circuit.body,
-            _analysis(tile, simulator or tile.simulator, circuit.lines),
+            _analysis(tile, simulator or tile.simulator, circuit, t_stop),
         ]
     )
     return Deck(
         text=text,
         includes=circuit.includes,
         lines=circuit.lines,
-        charge_sign=1 if isinstance(tile.cell, RailPairCell) else -1,
-        t_stop_second=tile.t_window_second,
+        sense=circuit.sense,
+        charge_sign=circuit.charge_sign,
+        t_stop_second=t_stop,
     )
 
 
 def tile_circuit_lines(
     tile: TileConfig,
     conductances: Conductances,
-    ticks: NDArray[np.int64],
+    pulses: RowPulses,
     *,
     columns: Sequence[int] | None = None,
     cell: CellCircuit | None = None,
 ) -> Circuit:
-    """The netlist lines of a tile with one input vector; arguments and errors as `build_deck`."""
+    """The netlist lines of a tile with one vector in one pass; arguments and errors as `build_deck`."""
     check_conductances(tile, conductances)
-    check_ticks(tile, np.atleast_2d(ticks))
-    lines = _lines_of(tile, columns)
-    if isinstance(tile.cell, RailPairCell):
-        if cell is not None:
-            raise InputError(f"tile {tile.name}: a cell circuit replaces the cell of gated_1t1r tiles only")
-        return Circuit(
-            includes=(),
-            body=[*rail_pair_cells(tile, conductances, lines), *wires(tile, lines)],
-            sources=[*rail_drivers(tile.pwm, tile.cell, ticks), *clamps(tile, lines)],
-            lines=lines,
-        )
-    cell = cell or standard_cell(tile.cell.access)
+    lines, chip, language = _lines_of(tile, columns), draw_chip(tile), NgspiceLanguage()
+    cells = cell_layout(tile, conductances)
+    includes, array, words = _array(language, tile, cells, chip, lines, cell, pulses)
+    read_outs = list(read_out_lines(language, tile, chip, lines))
+    plain = not read_out_sense(tile, chip).of_voltage
     return Circuit(
-        includes=tuple(_include(path) for path in cell.model_files),
+        includes=includes,
         body=[
-            "* Cell: pins bit line, word line, source line; g = conductance of the memory element [siemens]",
-            cell.text,
-            *gated_cells(tile, conductances, lines, cell.name),
-            *wires(tile, lines),
+            *read_out_subcircuits(tile),
+            *array,
+            *bit_lines(language, tile, lines),
+            *rails(language, tile, lines),
+            *([] if plain else read_outs),
         ],
-        sources=[
-            *word_line_drivers(tile.pwm, ticks, cell.v_gate_volt),
-            "* Source line, common to all cells",
-            f"Vsl sl 0 DC {tile.cell.v_source_line_volt!r}",
-            *clamps(tile, lines),
-        ],
+        sources=[*words, *rail_drivers(language, tile, cells, pulses), *(read_outs if plain else [])],
         lines=lines,
+        charge_sign=cells.charge_sign,
+        sense=read_out_sense(tile, chip),
+    )
+
+
+def _array(
+    language: NgspiceLanguage,
+    tile: TileConfig,
+    cells: CellLayout,
+    chip: ChipDraw,
+    lines: Sequence[int],
+    own: CellCircuit | None,
+    pulses: RowPulses,
+) -> tuple[tuple[Include, ...], list[str], list[str]]:
+    """Model files, sub-circuits and cells, and the word lines' sources."""
+    if not tile.is_gated:
+        if own is not None:
+            raise InputError(f"tile {tile.name}: a cell circuit replaces the cell of gated tiles only")
+        memory = memory_circuit(tile.cell.device)
+        body = driven_cells(language, tile, cells, lines, None if memory is None else MEMORY_NAME)
+        return (), [*([] if memory is None else [memory]), *body], []
+    cell = tile_cell(tile, own)
+    varies = access_varies(tile) and own is None
+    body = gated_cells(language, tile, cells, chip, lines, cell.name, access_varies=varies)
+    return (
+        tuple(_include(path) for path in cell.model_files),
+        [
+            "* Cell: pins bit line, word line(s), source line(s); g = conductance of the memory element [siemens]",
+            cell.text,
+            *body,
+        ],
+        list(word_line_drivers(language, tile, cells, pulses, cell.v_gate_volt)),
     )
 
 
@@ -147,7 +180,9 @@ def _lines_of(tile: TileConfig, columns: Sequence[int] | None) -> tuple[int, ...
     outside = [column for column in chosen if not 0 <= column < tile.array.n_col]
     if outside:
         raise InputError(f"columns: {outside[0]} is none of the tile's {tile.array.n_col} columns")
-    per_column = line_count(tile) // tile.array.n_col
+    if rails_resist(tile) and len(chosen) < tile.array.n_col:
+        raise InputError(f"columns: tile {tile.name} has row conductors with resistance, so all columns go together")
+    per_column = tile.lines_per_column
     return tuple(column * per_column + k for column in chosen for k in range(per_column))
 
 
@@ -159,29 +194,44 @@ def _include(path: Path) -> Include:
     return Include(name=path.name, path=path.absolute(), sha256=hashlib.sha256(content).hexdigest())
 
 
-def _header(tile: TileConfig, conductances: Conductances, lines: Sequence[int]) -> str:
+def _header(tile: TileConfig, conductances: Conductances, circuit: Circuit) -> str:
     array = tile.array
+    negated = circuit.charge_sign < 0
+    if circuit.sense.of_voltage:
+        charge = (
+            f"* The charge of bit line n is {circuit.sense.coulomb_per_volt * circuit.charge_sign!r} coulomb/volt times\n"
+            "* the change of v(out<n>) from its rest, which ngspice prints as output<n> at the end of the window."
+        )
+    else:
+        charge = "* The charge of bit line n is the integral of i(vclamp<n>), which ngspice prints as charge<n>" + (
+            ", negated." if negated else "."
+        )
     return (
-        f"* tilemodel: tile {tile.name}, {tile.cell.kind}, {array.n_row} rows, {len(lines)} bit lines, "
+        f"* tilemodel: tile {tile.name}, {tile.cell.kind}, {array.n_row} rows, {len(circuit.lines)} bit lines, "
         f"read {array.read_out_end}\n"
         f"* tile sha256 {tile.sha256()}\n"
         f"* conductances sha256 {conductances.sha256()}\n"
-        "* Run: `ngspice -b <this file>` prints the integral of i(vclamp<n>) as charge<n>;\n"
-        "*      `ngspice -b -r out.raw <this file>` writes the waveforms.\n"
-        "* The charge of bit line n is that integral, "
-        + ("as it is." if isinstance(tile.cell, RailPairCell) else "negated.")
+        "* Run: `ngspice -b <this file>`, or `ngspice -b -r out.raw <this file>` for the waveforms.\n" + charge
     )
 
 
-def _analysis(tile: TileConfig, simulator: SimulatorConfig, lines: Sequence[int]) -> str:
-    step = simulator.max_step_per_lsb * tile.pwm.t_lsb_second
+def _analysis(tile: TileConfig, simulator: SimulatorConfig, circuit: Circuit, t_stop: float) -> str:
+    step = simulator.max_step_per_lsb * tile.drive.t_lsb_second
     options = (
         f"reltol={simulator.reltol!r} trtol={simulator.trtol!r} abstol={simulator.abstol_ampere!r} "
-        f"vntol={simulator.vntol_volt!r} chgtol={simulator.chgtol_coulomb!r}"
+        f"vntol={simulator.vntol_volt!r} chgtol={simulator.chgtol_coulomb!r} "
+        f"temp={tile.conditions.temperature_celsius!r}"
     )
-    measured = "\n".join(f".measure tran charge{line} INTEG i(Vclamp{line})" for line in lines)
-    saved = "\n+ ".join(f"i(Vclamp{line})" for line in lines)
+    vectors = [sense_vector(circuit.sense, line) for line in circuit.lines]
+    if circuit.sense.of_voltage:
+        measured = [
+            f".measure tran output{line} FIND {vector} AT={t_stop!r}"
+            for line, vector in zip(circuit.lines, vectors, strict=True)
+        ]
+    else:
+        measured = [f".measure tran charge{line} INTEG i(Vclamp{line})" for line in circuit.lines]
+    saved = "\n+ ".join(vectors)
     return (
         f"* Analysis\n.options {options}\n.save {saved}\n"
-        f".tran {step!r} {tile.t_window_second!r} 0 {step!r}\n{measured}\n.end\n"
+        f".tran {step!r} {t_stop!r} 0 {step!r}\n" + "\n".join(measured) + "\n.end\n"
     )

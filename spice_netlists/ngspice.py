@@ -41,12 +41,12 @@ _POLL_SECOND = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Waveforms:
-    """Clamp currents of one run at the solver's own time points."""
+    """What a run saved of its lines, at the solver's own time points."""
 
     time_second: NDArray[np.float64]
     """[n_time]"""
-    current_ampere: NDArray[np.float64]
-    """[n_line, n_time], positive from the bit line into the clamp."""
+    sensed: NDArray[np.float64]
+    """[n_line, n_time]: clamp currents [ampere], positive from the bit line into the clamp, or outputs [volt]."""
     lines: tuple[int, ...]
     log: str
 
@@ -81,7 +81,7 @@ def ngspice_version(program: Path) -> str:
 
 
 def run_deck(deck: Deck, *, timeout_second: float, stop: threading.Event | None = None) -> Waveforms:
-    """Run `deck` in a temporary folder and read its clamp currents.
+    """Run `deck` in a temporary folder and read what it saves.
 
     Raises `SimulatorError` if it crashes, hangs, fails to converge or leaves an incomplete result; the
     folder with deck and log is then kept, and the error names it. Setting `stop` from another thread ends
@@ -181,4 +181,4 @@ def _read_result(path: Path, deck: Deck, log: str) -> Waveforms:
         raise SimulatorError(
             f"ngspice stopped at {time_second[-1]:g} s of {deck.t_stop_second:g} s; see its log for the cause", log
         )
-    return Waveforms(time_second=time_second, current_ampere=vectors[1:], lines=deck.lines, log=log)
+    return Waveforms(time_second=time_second, sensed=vectors[1:], lines=deck.lines, log=log)

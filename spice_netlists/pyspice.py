@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from spice_netlists.cells import CellCircuit
 from spice_netlists.deck import tile_circuit_lines
 from tilemodel.config.errors import MissingPackageError
-from tilemodel.config.operands import Conductances
+from tilemodel.config.operands import Conductances, check_ticks
+from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
 
 if TYPE_CHECKING:
@@ -32,11 +33,16 @@ def cell_from_subcircuit(
 
 
 def tile_circuit(
-    tile: TileConfig, conductances: Conductances, ticks: NDArray[np.int64], *, cell: CellCircuit | None = None
+    tile: TileConfig,
+    conductances: Conductances,
+    ticks: NDArray[np.int64],
+    *,
+    cell: CellCircuit | None = None,
+    pass_index: int = 0,
 ) -> "Circuit":
-    """A tile with one input vector [n_row] as a PySpice `Circuit`.
+    """A tile with one input vector [n_row] as a PySpice `Circuit`; of several passes, that of `pass_index`.
 
-    Row drivers, source line and clamps are PySpice elements that may be changed or removed
+    Row drivers and ideal clamps are PySpice elements that may be changed or removed
     (`circuit['Vclamp0']`); cells and wires are text in `circuit.raw_spice`. Nodes are named as in
     `spice_netlists.deck`. Options and analysis are left to PySpice's simulator: give it the tolerances of
     the tile's `[simulator]`, ngspice's own are too coarse. Raises `MissingPackageError` without PySpice.
@@ -45,7 +51,10 @@ def tile_circuit(
         from PySpice.Spice.Netlist import Circuit
     except ImportError:
         raise MissingPackageError("PySpice is not installed; run: pip install PySpice==1.5") from None
-    parts = tile_circuit_lines(tile, conductances, ticks, cell=cell)
+    batch = np.atleast_2d(ticks)
+    check_ticks(tile, batch)
+    pulses = tile_passes(tile, batch)[pass_index].pulses(0)
+    parts = tile_circuit_lines(tile, conductances, pulses, cell=cell)
     circuit = Circuit(f"tile {tile.name}")
     for include in parts.includes:
         circuit.include(str(include.path))

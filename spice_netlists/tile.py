@@ -10,7 +10,8 @@ from spice_netlists.batch import Progress, SpiceResult, simulate
 from spice_netlists.cells import CellCircuit
 from spice_netlists.deck import Deck, build_deck
 from spice_netlists.pyspice import tile_circuit
-from tilemodel.config.operands import Conductances
+from tilemodel.config.operands import Conductances, check_ticks
+from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
 
 if TYPE_CHECKING:
@@ -27,9 +28,14 @@ class SpiceTile:
     conductances: Conductances
     cell: CellCircuit | None = None
 
-    def deck(self, ticks: NDArray[np.int64]) -> Deck:
-        """The deck of one input vector [n_row], all columns."""
-        return build_deck(self.tile, self.conductances, ticks, cell=self.cell)
+    def decks(self, ticks: NDArray[np.int64]) -> list[Deck]:
+        """The decks of one input vector [n_row], one a pass, all columns."""
+        batch = np.atleast_2d(ticks)
+        check_ticks(self.tile, batch)
+        return [
+            build_deck(self.tile, self.conductances, drive.pulses(0), cell=self.cell)
+            for drive in tile_passes(self.tile, batch)
+        ]
 
     def circuit(self, ticks: NDArray[np.int64]) -> "Circuit":
         """The same as a PySpice `Circuit` (for small tiles; see `spice_netlists.pyspice`)."""

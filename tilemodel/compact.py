@@ -19,6 +19,8 @@ from tilemodel.parameters import Parameters
 __all__ = ["CompactModel", "ConditionRecord", "FitStatistics", "Provenance", "load_model", "save_model"]
 
 _MAX_FILE_BYTES = 10_000_000
+# A fit's largest residual times this, in proportion to the rows, bounds the error of other tiles of the technology
+_RESIDUAL_MARGIN = 2.0
 
 
 class FitStatistics(Section):
@@ -88,7 +90,10 @@ class CompactModel(Section):
             tile = self.tile
         self.check_technology(tile)
         self._warn_outside_range(conductances)
-        return TileModel(tile, conductances, self.parameters)
+        bound = (
+            self.fit.residual_max_coulomb * _RESIDUAL_MARGIN / min(item.n_row for item in self.provenance.conditions)
+        )
+        return TileModel(tile, conductances, self.parameters, error_bound_coulomb_per_row=bound)
 
     def _warn_outside_range(self, conductances: Conductances) -> None:
         low, high = self.tile.conductance.g_min_siemens, self.tile.conductance.g_max_siemens

@@ -4,23 +4,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilemodel.config.errors import InputError
-from tilemodel.config.operands import Conductances, line_conductances, line_count, lines_read_north
+from tilemodel.config.layout import CellLayout, lines_read_north
+from tilemodel.config.mismatch import ChipDraw
+from tilemodel.config.passes import Pass
 from tilemodel.config.tile import TileConfig
+from tilemodel.ends import end_resistance_ohm
+from tilemodel.network import NetworkTile
 from tilemodel.parameters import GatedParameters
+from tilemodel.programmed import LineCharges, LineCurrents
+from tilemodel.solvers.ladder import transfer_to_clamp
 
 __all__ = ["GatedTile", "cell_conductance"]
 
 FloatArray = NDArray[np.float64]
 
+# Rounding of the events' sums
+_ROUNDING = 1e-12
+
 
 class GatedTile:
-    """Cell conductances and pulse charges of a tile with its conductances written."""
+    """Cell conductances and pulse charges of a tile with its conductances written.
 
-    def __init__(self, tile: TileConfig, conductances: Conductances, parameters: GatedParameters) -> None:
+    For Ohmic memory elements, one source line and clamps that agree: all cells then see the same voltage, which
+    makes one pass over the line an event enough. What else there is, `NetworkTile` solves.
+    """
+
+    def __init__(self, tile: TileConfig, cells: CellLayout, chip: ChipDraw, parameters: GatedParameters) -> None:
         self._tile, self._parameters = tile, parameters
+        self._network = NetworkTile(tile, cells, chip, parameters)
         self._north = lines_read_north(tile)
-        g_memory = line_conductances(tile, conductances)
-        self._g = cell_conductance(g_memory, parameters, tile.v_read_volt)
+        g_memory = cells.g_siemens[0]
+        r_access = parameters.r_access_ohm * chip.access_resistance_factor
+        self._g = cell_conductance(g_memory, r_access, parameters.r_access_slope_ohm_per_ampere, tile.v_read_volt)
         self._curvature = parameters.r_access_slope_ohm_per_ampere * self._g**3
         self._pulse = (
             parameters.q_pulse_coulomb
@@ -28,40 +43,68 @@ class GatedTile:
             + parameters.q_pulse_coulomb_per_siemens2 * g_memory**2
         )
 
-    def charges(self, ticks: NDArray[np.int64]) -> FloatArray:
-        """Charge of every bit line [coulomb], [n_vec, n_line], for `ticks` [n_vec, n_row]."""
-        from tilemodel.solvers.gated import gated_charges  # numba: half a second that other tiles need not pay
+    def charges(self, drive: Pass) -> LineCharges:
+        """Charge of every bit line over the window of a pass."""
+        # numba takes half a second that other tiles need not pay
+        from tilemodel.solvers.gated import gated_charges
 
         tile, parameters = self._tile, self._parameters
-        charge = np.empty((len(ticks), line_count(tile)))
+        charge = np.empty((len(drive.n_tick), self._g.shape[1]))
         for lines, step in ((~self._north, 1), (self._north, -1)):
             if not lines.any():
                 continue
             charge[:, lines] = gated_charges(
-                ticks[:, ::step],
+                drive.n_tick[:, ::step],
                 self._g[::step, lines],
                 curvature=self._curvature[::step, lines],
                 pulse_charge=self._pulse[::step, lines],
                 c_pulse_farad=parameters.c_pulse_farad,
                 r_ohm=parameters.r_bit_line_ohm,
-                c_farad=tile.wires.c_bit_line_farad,
+                r_end_ohm=end_resistance_ohm(tile),
+                c_farad=tile.wires_in_use.c_bit_line_farad,
                 v_read_volt=tile.v_read_volt,
-                t_lsb_second=tile.pwm.t_lsb_second,
+                t_lsb_second=tile.drive.t_lsb_second,
             )
-        return charge
+        return LineCharges(charge_coulomb=charge, error_bound_coulomb=self._error_bound(drive, charge))
+
+    def currents(self, drive: Pass) -> LineCurrents:
+        """Currents tick by tick."""
+        return self._network.currents(drive)
+
+    def rest_current_ampere(self) -> FloatArray:
+        """Currents without a pulse, [n_line]."""
+        return self._network.rest_current_ampere()
+
+    def _error_bound(self, drive: Pass, charge: FloatArray) -> FloatArray:
+        """Of the capacitors' term, which slow edges take away, and of the curvature's second order.
+
+        Both are largest with all cells on. A node's transfer falls from 1 to w and rises back, so that the sum of its
+        squared steps is at most 2 (1 - w)^2.
+        """
+        tile, v = self._tile, self._tile.v_read_volt
+        ordered = np.where(self._north, self._g[::-1], self._g)
+        transfer, _ = transfer_to_clamp(ordered, self._parameters.r_bit_line_ohm, end_resistance_ohm(tile))
+        lost = 1.0 - np.where(self._north, transfer[::-1], transfer)
+        capacitors = v * tile.wires_in_use.c_bit_line_farad * (lost**2).sum(axis=0)
+        bend = (self._parameters.r_access_slope_ohm_per_ampere * self._g**2 * v) ** 2
+        second_order = drive.n_tick @ (bend * self._g * v * lost * tile.drive.t_lsb_second)
+        bound: FloatArray = capacitors + second_order + _ROUNDING * np.abs(charge)
+        return bound
 
 
-def cell_conductance(g_memory: FloatArray, parameters: GatedParameters, v_volt: float) -> FloatArray:
+def cell_conductance(
+    g_memory: FloatArray, r_access_ohm: FloatArray | float, slope_ohm_per_ampere: float, v_volt: float
+) -> FloatArray:
     """Conductance i / v [siemens] of active cells at the voltage `v_volt`, for memory elements `g_memory`, any shape.
 
     Solves v = i (1/G + r_access + slope i). Raises `InputError` where a negative slope leaves no solution.
     """
-    slope = parameters.r_access_slope_ohm_per_ampere
-    linear = g_memory / (1.0 + g_memory * parameters.r_access_ohm)
-    discriminant = 1.0 + 4.0 * slope * linear**2 * v_volt
+    linear = g_memory / (1.0 + g_memory * r_access_ohm)
+    discriminant = 1.0 + 4.0 * slope_ohm_per_ampere * linear**2 * v_volt
     if np.any(discriminant < 0):
         raise InputError(
-            f"r_access_slope_ohm_per_ampere = {slope:g}: no current solves the cell's equation at {v_volt} V"
+            f"r_access_slope_ohm_per_ampere = {slope_ohm_per_ampere:g}: no current solves the cell's equation at "
+            f"{v_volt} V"
         )
     # slope i^2 + i / linear - v = 0, written without cancellation
     result: FloatArray = 2.0 * linear / (1.0 + np.sqrt(discriminant))

@@ -1,37 +1,36 @@
 """The fast tile model: the cheapest exact way for the network that the tile is."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tilemodel.config.cell import GatedCell, LinearDevice
 from tilemodel.config.errors import InputError
-from tilemodel.config.operands import Conductances, check_conductances, check_ticks, ticks_sha256
-from tilemodel.config.tile import RailPairCell, TileConfig
-from tilemodel.gated_1t1r import GatedTile
+from tilemodel.config.layout import CellLayout, cell_layout
+from tilemodel.config.mismatch import ChipDraw, draw_chip
+from tilemodel.config.operands import Conductances, check_conductances, check_ticks, combine_lines, ticks_sha256
+from tilemodel.config.passes import tile_passes
+from tilemodel.config.tile import TileConfig
+from tilemodel.conversion import PassOutput, converter_bank, read_pass
+from tilemodel.coverage import refuse_uncovered
+from tilemodel.linear import LinearTile
 from tilemodel.output import TileOutput, tile_output
-from tilemodel.parameters import GatedParameters, RailPairParameters, parameters_from_tile
-from tilemodel.rail_pair import RailPairTile
-from tilemodel.solvers.settling import settling_time_bound_second
+from tilemodel.parameters import AnyParameters, DrivenParameters, GatedParameters, parameters_from_tile
+from tilemodel.programmed import ProgrammedTile
 from tilemodel.version import VERSION
 
-__all__ = ["TileModel", "ideal_charge"]
+__all__ = ["TileModel", "ideal_charge", "ideal_line_current_ampere"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-class _ProgrammedTile(Protocol):
-    """A tile with its conductances written: ticks [n_vec, n_row] to charges [n_vec, n_line]."""
-
-    def charges(self, ticks: IntArray) -> FloatArray: ...
-
-
 class TileModel:
     """A tile programmed with `conductances`, ready to multiply.
 
-    `parameters` default to what the tile file states; a calibrated tile gives its fitted ones
-    (`CompactModel.tile_model`). Raises `InputError` for a tile that the model does not cover: transistors
+    `parameters` default to what the tile file states; a calibrated tile gives its fitted ones, and what their fit
+    left unexplained as `error_bound_coulomb_per_row` of a bit line (`CompactModel.tile_model`). Raises `InputError` for a tile that the model does not cover: transistors
     without calibration, parameters of another cell, a window or tick too short for the bit line to settle.
     """
 
@@ -39,61 +38,89 @@ class TileModel:
         self,
         tile: TileConfig,
         conductances: Conductances,
-        parameters: RailPairParameters | GatedParameters | None = None,
+        parameters: AnyParameters | None = None,
+        *,
+        error_bound_coulomb_per_row: float = 0.0,
     ) -> None:
         self.tile = tile
         self.conductances = conductances
         self.parameters = parameters if parameters is not None else parameters_from_tile(tile)
         check_conductances(tile, conductances)
-        _refuse_unsettled(tile, self.parameters.r_bit_line_ohm)
-        self._programmed: _ProgrammedTile
-        if isinstance(self.parameters, RailPairParameters) and isinstance(tile.cell, RailPairCell):
-            self._programmed = RailPairTile(tile, tile.cell, conductances, self.parameters)
-        elif isinstance(self.parameters, GatedParameters) and not isinstance(tile.cell, RailPairCell):
-            self._programmed = GatedTile(tile, conductances, self.parameters)
-        else:
-            raise InputError(
-                f"parameters of a {self.parameters.kind} tile were given to the {tile.cell.kind} tile {tile.name}"
-            )
+        refuse_uncovered(tile, self.parameters)
+        self._fit_bound = error_bound_coulomb_per_row * tile.array.n_row
+        self._chip = draw_chip(tile)
+        self._bank = converter_bank(tile)
+        self._programmed = _programmed(tile, cell_layout(tile, conductances), self._chip, self.parameters)
 
-    def charges(self, ticks: IntArray) -> FloatArray:
-        """Charge of every bit line [coulomb], [n_vec, n_line], for `ticks` [n_vec, n_row].
+    @property
+    def solver(self) -> str:
+        """How the tile is solved: `linear` (effective matrix), `gated` (one pass an event) or `network`."""
+        return {"LinearTile": "linear", "GatedTile": "gated"}.get(type(self._programmed).__name__, "network")
+
+    def passes(self, ticks: IntArray) -> list[PassOutput]:
+        """What every pass of `ticks` [n_vec, n_row] gives, before the converters.
 
         Raises `InputError` for anything but integers that the tile can apply (`ticks_from_inputs` makes them).
         """
         check_ticks(self.tile, ticks)
-        charges = self._programmed.charges(ticks)
-        if not np.isfinite(charges).all():
+        drives = tile_passes(self.tile, ticks)
+        outputs = [read_pass(self.tile, self._chip, self._bank, self._programmed, drive) for drive in drives]
+        if not all(np.isfinite(output.charge_line_coulomb).all() for output in outputs):
             raise InputError(f"tile {self.tile.name}: its parameters are so large that charges are not finite")
-        return charges
+        return outputs
+
+    def charges(self, ticks: IntArray) -> FloatArray:
+        """Charge of every bit line [coulomb], [n_vec, n_line], for `ticks` [n_vec, n_row]; raises as `passes`."""
+        return _sum([output.drive.factor * output.charge_line_coulomb for output in self.passes(ticks)])
 
     def mvm(self, ticks: IntArray) -> TileOutput:
-        """Charges and codes of a batch `ticks` [n_vec, n_row]; raises as `charges`."""
+        """Charges and codes of a batch `ticks` [n_vec, n_row]; raises as `passes`."""
+        outputs = self.passes(ticks)
         provenance: dict[str, Any] = {
             "engine": f"tilemodel {VERSION}",
+            "solver": self.solver,
             "conductances_sha256": self.conductances.sha256(),
             "ticks_sha256": ticks_sha256(ticks),
             "parameters": self.parameters.model_dump(mode="json"),
         }
-        return tile_output(self.tile, self.charges(ticks), provenance)
+        bound = _sum([abs(output.drive.factor) * (output.error_bound_coulomb + self._fit_bound) for output in outputs])
+        return tile_output(self.tile, outputs, provenance, error_bound_line_coulomb=bound)
+
+
+def ideal_line_current_ampere(tile: TileConfig, conductances: Conductances) -> FloatArray:
+    """Current a row of pulse height 1 adds without wires, access device or offset, [n_row, n_line]."""
+    cells = cell_layout(tile, conductances)
+    if tile.is_gated:
+        gated: FloatArray = cells.g_siemens[0] * tile.v_read_volt
+        return gated
+    driven: FloatArray = np.einsum("k,kil->il", np.array(cells.swing_volt), cells.g_siemens)
+    return driven
 
 
 def ideal_charge(tile: TileConfig, conductances: Conductances, ticks: IntArray) -> FloatArray:
-    """The ideal MAC [coulomb], [n_vec, n_col]: no wires, no access device, no clamp offset."""
-    per_tick = (conductances.g_plus - conductances.g_minus) * (tile.v_read_volt * tile.pwm.t_lsb_second)
-    result: FloatArray = ticks.astype(np.float64) @ per_tick
+    """The ideal MAC [coulomb], [n_vec, n_col]: no wires, no access device, no curvature, no clamp offset."""
+    per_tick = combine_lines(tile, ideal_line_current_ampere(tile, conductances)) * tile.drive.t_lsb_second
+    ratio = getattr(tile.read_out.circuit, "ratio", 1.0)
+    result: FloatArray = ratio * (ticks.astype(np.float64) @ per_tick)
     return result
 
 
-def _refuse_unsettled(tile: TileConfig, r_bit_line_ohm: float) -> None:
-    needed = settling_time_bound_second(tile.array.n_row, r_bit_line_ohm, tile.wires.c_bit_line_farad)
-    if tile.read_out.t_tail_second < needed:
-        raise InputError(
-            f"tile {tile.name} [read_out]: t_tail_second = {tile.read_out.t_tail_second:g} may cut the tail; "
-            f"the model needs at least {needed:.3g} s for {tile.array.n_row} rows"
-        )
-    if not isinstance(tile.cell, RailPairCell) and tile.pwm.t_lsb_second < needed:
-        raise InputError(
-            f"tile {tile.name} [pwm]: t_lsb_second = {tile.pwm.t_lsb_second:g} is too short for the bit line to settle "
-            f"between pulse ends; the model needs at least {needed:.3g} s for {tile.array.n_row} rows"
-        )
+def _programmed(tile: TileConfig, cells: CellLayout, chip: ChipDraw, parameters: AnyParameters) -> ProgrammedTile:
+    """The cheapest exact way: effective matrix, one pass an event, or relaxation."""
+    # numba takes half a second that linear tiles need not pay
+    ohmic = isinstance(tile.cell.device, LinearDevice) and tile.cell.device.polarity_asymmetry == 0
+    if isinstance(parameters, DrivenParameters) and ohmic:
+        return LinearTile(tile, cells, chip, parameters)
+    from tilemodel.gated_1t1r import GatedTile
+    from tilemodel.network import NetworkTile
+
+    ideal_rails = tile.wires.r_row_ohm == 0 and tile.wires.r_driver_ohm == 0
+    equal = ideal_rails and not chip.clamp_offset_volt.any()
+    if isinstance(tile.cell, GatedCell) and isinstance(parameters, GatedParameters) and ohmic and equal:
+        return GatedTile(tile, cells, chip, parameters)
+    return NetworkTile(tile, cells, chip, parameters)
+
+
+def _sum(parts: list[FloatArray]) -> FloatArray:
+    total: FloatArray = np.sum(parts, axis=0)
+    return total

@@ -1,66 +1,107 @@
 """What a tile puts out, from whichever engine: charges, codes and where they came from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tilemodel.adc import largest_code, quantize
+from tilemodel.adc import ConverterBank
+from tilemodel.config.adc import IdealAdc
 from tilemodel.config.files import atomic_file
 from tilemodel.config.operands import combine_lines
-from tilemodel.config.tile import IdealAdc, RailPairCell, TileConfig
+from tilemodel.config.passes import Pass
+from tilemodel.config.tile import TileConfig
+from tilemodel.conversion import converter_bank
 
 __all__ = ["TileOutput", "save_output", "tile_output"]
+
+FloatArray = NDArray[np.float64]
+
+
+class ReadPass(Protocol):
+    """One pass as an engine read it: `tilemodel.conversion.PassOutput`, or the circuit simulator's."""
+
+    @property
+    def drive(self) -> Pass: ...
+    @property
+    def charge_line_coulomb(self) -> FloatArray: ...
+    @property
+    def cycle_line(self) -> FloatArray | None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class TileOutput:
-    """Result of a batch of matrix-vector products."""
+    """Result of a batch of matrix-vector products, the passes of an input combined."""
 
-    charge_coulomb: NDArray[np.float64]
-    """[n_vec, n_col]; in `gated_1t1r` the charge of the G+ line less that of the G- line."""
-    charge_line_coulomb: NDArray[np.float64]
-    """[n_vec, n_line], what each converter sees."""
+    charge_coulomb: FloatArray
+    """[n_vec, n_col]; where G+ and G- have lines of their own, the charge of the G+ line less that of the G- line."""
+    charge_line_coulomb: FloatArray
+    """[n_vec, n_line], what each converter sees, its passes added up with their factors."""
     code: NDArray[np.int64] | None
     """[n_vec, n_col]; None for an ideal converter."""
+    error_bound_coulomb: FloatArray | None
+    """[n_vec, n_col]: how far the fast model's approximations may take `charge_coulomb`; None from a simulator."""
     n_saturated: int
-    """Number of bit-line conversions at the end of the converter's range."""
+    """Number of conversions at the end of the converter's range."""
     provenance: Mapping[str, Any]
 
 
 def tile_output(
-    tile: TileConfig, charge_line_coulomb: NDArray[np.float64], provenance: Mapping[str, Any]
+    tile: TileConfig,
+    passes: Sequence[ReadPass],
+    provenance: Mapping[str, Any],
+    *,
+    error_bound_line_coulomb: FloatArray | None = None,
 ) -> TileOutput:
-    """Pass the charges of all bit lines [n_vec, n_line] through the tile's converters."""
-    signed = isinstance(tile.cell, RailPairCell)
-    code_line = quantize(tile.adc, charge_line_coulomb, signed=signed)
-    n_saturated = 0
-    if code_line is not None and not isinstance(tile.adc, IdealAdc):
-        n_saturated = int((np.abs(code_line) >= largest_code(tile.adc, signed=signed)).sum())
+    """Pass what every pass's lines gave through the tile's converters, one conversion a pass, and combine."""
+    bank = converter_bank(tile)
+    charge_line = _combined([item.drive.factor * item.charge_line_coulomb for item in passes])
+    code, n_saturated = None, 0
+    if not isinstance(tile.adc, IdealAdc):
+        codes = [_codes(bank, item) for item in passes]
+        n_saturated = sum(int(bank.saturated(item).sum()) for item in codes)
+        factors = [item.drive.factor for item in passes]
+        code = combine_lines(tile, _combined([f * item for f, item in zip(factors, codes, strict=True)]))
+    bound = None
+    if error_bound_line_coulomb is not None:
+        n_vec, _ = error_bound_line_coulomb.shape
+        bound = error_bound_line_coulomb.reshape(n_vec, tile.array.n_col, tile.lines_per_column).sum(axis=2)
     return TileOutput(
-        charge_coulomb=combine_lines(tile, charge_line_coulomb),
-        charge_line_coulomb=charge_line_coulomb,
-        code=None if code_line is None else combine_lines(tile, code_line),
+        charge_coulomb=combine_lines(tile, charge_line),
+        charge_line_coulomb=charge_line,
+        code=code,
+        error_bound_coulomb=bound,
         n_saturated=n_saturated,
         provenance={"tile": tile.name, "tile_sha256": tile.sha256(), **provenance},
     )
 
 
+def _combined(parts: list[Any]) -> Any:
+    return np.sum(parts, axis=0)
+
+
+def _codes(bank: ConverterBank, item: ReadPass) -> NDArray[np.int64]:
+    codes = bank.codes(item.charge_line_coulomb) if item.cycle_line is None else bank.codes_of_cycles(item.cycle_line)
+    assert codes is not None  # no ideal converter
+    return codes
+
+
 def save_output(output: TileOutput, path: str | Path) -> None:
     """Write `output` as an .npz: `charge_coulomb`, `charge_line_coulomb`, `code`, `provenance` (JSON text).
 
-    Raises `OutputError` where it cannot be written whole.
+    The fast model adds `error_bound_coulomb`. Raises `OutputError` where it cannot be written whole.
     """
     arrays: dict[str, Any] = {
         "charge_coulomb": output.charge_coulomb,
         "charge_line_coulomb": output.charge_line_coulomb,
         "provenance": np.array(json.dumps(output.provenance, sort_keys=True)),
     }
-    if output.code is not None:
-        arrays["code"] = output.code
+    for name in ("code", "error_bound_coulomb"):
+        if getattr(output, name) is not None:
+            arrays[name] = getattr(output, name)
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)

@@ -1,27 +1,54 @@
 """The fast model's physical parameters: taken from the tile where it states them, fitted where it cannot."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
+from tilemodel.config.cell import GatedCell, GatedPairCell, SwitchAccess
 from tilemodel.config.errors import InputError
 from tilemodel.config.section import NotNegative, Positive, Section
-from tilemodel.config.tile import GatedCell, SwitchAccess, TileConfig
+from tilemodel.config.tile import TileConfig
 
-__all__ = ["GatedParameters", "Parameters", "RailPairParameters", "parameters_from_tile"]
+__all__ = [
+    "AccessLaw",
+    "AnyParameters",
+    "DrivenParameters",
+    "GatedPairParameters",
+    "GatedParameters",
+    "Parameters",
+    "parameters_from_tile",
+]
 
 
-class RailPairParameters(Section):
-    """What the effective matrix of a `rail_pair` tile depends on."""
+@dataclass(frozen=True, kw_only=True)
+class AccessLaw:
+    """An access device: its resistance r + slope |i| at the cell current i, and what the end of a pulse injects.
 
-    kind: Literal["rail_pair"] = "rail_pair"
+    The charge is q0 + q1 G + q2 G^2 + c v at the memory element's conductance G and the cell's voltage v; its
+    sign is that of charge into the bit line.
+    """
+
+    r_ohm: float
+    slope_ohm_per_ampere: float
+    q0_coulomb: float
+    q1_coulomb_per_siemens: float
+    q2_coulomb_per_siemens2: float
+    c_farad: float
+
+
+class DrivenParameters(Section):
+    """What tiles with driven rows depend on beside their conductances."""
+
+    kind: Literal["driven"] = "driven"
     r_bit_line_ohm: NotNegative
+    r_row_ohm: NotNegative
     v_read_volt: Positive
     v_clamp_volt: float
 
 
 class GatedParameters(Section):
-    """What the event-by-event charge of a `gated_1t1r` tile depends on (docs/gated_1t1r.md).
+    """What a `gated_1t1r` tile depends on (docs/gated_1t1r.md).
 
     An active cell has the resistance 1/G + r_access + r_access_slope * i at the cell current i. The end of a
     pulse adds the charge q_pulse(G) + c_pulse * v at the cell's voltage v, with q_pulse a parabola in G.
@@ -35,6 +62,19 @@ class GatedParameters(Section):
     q_pulse_coulomb_per_siemens: float
     q_pulse_coulomb_per_siemens2: float
     c_pulse_farad: float
+
+    def access_laws(self) -> tuple[AccessLaw, ...]:
+        """One law a rail. The charge of a pulse is that out of the clamp: the opposite of into the bit line."""
+        return (
+            AccessLaw(
+                r_ohm=self.r_access_ohm,
+                slope_ohm_per_ampere=self.r_access_slope_ohm_per_ampere,
+                q0_coulomb=-self.q_pulse_coulomb,
+                q1_coulomb_per_siemens=-self.q_pulse_coulomb_per_siemens,
+                q2_coulomb_per_siemens2=-self.q_pulse_coulomb_per_siemens2,
+                c_farad=self.c_pulse_farad,
+            ),
+        )
 
     @classmethod
     def of_switch(cls, *, r_bit_line_ohm: float, r_access_ohm: float) -> Self:
@@ -50,23 +90,68 @@ class GatedParameters(Section):
         )
 
 
-Parameters = Annotated[RailPairParameters | GatedParameters, Field(discriminator="kind")]
+class GatedPairParameters(Section):
+    """What a `gated_2t1r` tile depends on: the access devices to the upper and to the lower source line.
+
+    The charge at the end of a pulse counts in the direction of the pulse's current.
+    """
+
+    kind: Literal["gated_2t1r"] = "gated_2t1r"
+    r_bit_line_ohm: NotNegative
+    r_upper_ohm: NotNegative
+    r_upper_slope_ohm_per_ampere: float
+    q_upper_coulomb: float
+    q_upper_coulomb_per_siemens: float
+    q_upper_coulomb_per_siemens2: float
+    r_lower_ohm: NotNegative
+    r_lower_slope_ohm_per_ampere: float
+    q_lower_coulomb: float
+    q_lower_coulomb_per_siemens: float
+    q_lower_coulomb_per_siemens2: float
+
+    def access_laws(self) -> tuple[AccessLaw, ...]:
+        """The upper rail's law, then the lower one's."""
+        return tuple(
+            AccessLaw(
+                r_ohm=getattr(self, f"r_{side}_ohm"),
+                slope_ohm_per_ampere=getattr(self, f"r_{side}_slope_ohm_per_ampere"),
+                q0_coulomb=sign * getattr(self, f"q_{side}_coulomb"),
+                q1_coulomb_per_siemens=sign * getattr(self, f"q_{side}_coulomb_per_siemens"),
+                q2_coulomb_per_siemens2=sign * getattr(self, f"q_{side}_coulomb_per_siemens2"),
+                c_farad=0.0,
+            )
+            for side, sign in (("upper", 1.0), ("lower", -1.0))
+        )
+
+    @classmethod
+    def of_switch(cls, *, r_bit_line_ohm: float, r_access_ohm: float) -> Self:
+        """Two ideal switches."""
+        none = dict.fromkeys((name for name in cls.model_fields if name[0] in "qr"), 0.0)
+        resistances = {"r_bit_line_ohm": r_bit_line_ohm, "r_upper_ohm": r_access_ohm, "r_lower_ohm": r_access_ohm}
+        return cls.model_validate({**none, **resistances})
 
 
-def parameters_from_tile(tile: TileConfig) -> RailPairParameters | GatedParameters:
-    """Parameters of a tile whose file states them all.
+AnyParameters = DrivenParameters | GatedParameters | GatedPairParameters
+Parameters = Annotated[AnyParameters, Field(discriminator="kind")]
+
+
+def parameters_from_tile(tile: TileConfig) -> AnyParameters:
+    """Parameters of a tile whose file states them all, at the tile's conditions.
 
     Raises `InputError` for transistors, whose resistance and charges only a calibration can tell.
     """
-    if not isinstance(tile.cell, GatedCell):
-        return RailPairParameters(
-            r_bit_line_ohm=tile.wires.r_bit_line_ohm,
+    cell, wires = tile.cell, tile.wires_in_use
+    if not isinstance(cell, GatedCell | GatedPairCell):
+        return DrivenParameters(
+            r_bit_line_ohm=wires.r_bit_line_ohm,
+            r_row_ohm=wires.r_row_ohm,
             v_read_volt=tile.v_read_volt,
             v_clamp_volt=tile.read_out.v_clamp_volt,
         )
-    if not isinstance(tile.cell.access, SwitchAccess):
+    if not isinstance(cell.access, SwitchAccess):
         raise InputError(
-            f"tile {tile.name}: the fast model does not know the access transistor's resistance and charges; "
+            f"tile {tile.name}: the fast model does not know the access device's resistance and charges; "
             "run `tilemodel calibrate TILE.toml -o MODEL.json` once and give MODEL.json"
         )
-    return GatedParameters.of_switch(r_bit_line_ohm=tile.wires.r_bit_line_ohm, r_access_ohm=tile.cell.access.r_on_ohm)
+    kind = GatedParameters if isinstance(cell, GatedCell) else GatedPairParameters
+    return kind.of_switch(r_bit_line_ohm=wires.r_bit_line_ohm, r_access_ohm=cell.access.r_on_ohm)

@@ -22,6 +22,7 @@ from tilemodel.config.operands import (
     random_ticks,
     random_weights,
 )
+from tilemodel.config.passes import tile_passes
 
 __all__ = ["Command", "calibrate_tile", "mvm", "netlist", "spice", "validate_tile"]
 
@@ -29,7 +30,7 @@ Command = Callable[[argparse.Namespace], int]
 
 
 def netlist(options: argparse.Namespace) -> int:
-    """Write one deck a vector, the model files that they include and a manifest."""
+    """Write one deck a vector and pass, the model files that they include and a manifest."""
     from spice_netlists.deck import build_deck
 
     tile = load_tile(options.tile)
@@ -41,16 +42,20 @@ def netlist(options: argparse.Namespace) -> int:
     ticks = load_ticks(tile, options.inputs) if options.inputs else random_ticks(tile, rng, 1)
     manifest = []
     with atomic_folder(options.output, marker="manifest.json") as folder:
-        for number, vector in enumerate(ticks):  # one deck at a time: a 512 x 512 one has 40 MB
-            deck = build_deck(tile, conductances, vector)
-            name = f"vector_{number:04d}.cir"
-            (folder / name).write_text(deck.text)
-            for include in deck.includes:
-                shutil.copyfile(include.path, folder / include.name)
-            manifest.append({"deck": name, "sha256": deck.sha256, "ticks": vector.tolist()})
+        passes = tile_passes(tile, ticks)
+        for number, vector in enumerate(ticks):
+            for index, drive in enumerate(passes):  # one deck at a time: a 512 x 512 one has 40 MB
+                deck = build_deck(tile, conductances, drive.pulses(number))
+                name = f"vector_{number:04d}" + (f"_pass_{index}.cir" if len(passes) > 1 else ".cir")
+                (folder / name).write_text(deck.text)
+                for include in deck.includes:
+                    shutil.copyfile(include.path, folder / include.name)
+                manifest.append(
+                    {"deck": name, "sha256": deck.sha256, "ticks": vector.tolist(), "pass_factor": drive.factor}
+                )
         content = {"schema_version": "tilemodel-decks-1", "tile": tile.name, "decks": manifest}
         (folder / "manifest.json").write_text(json.dumps(content, indent=2) + "\n")
-    _say(f"{len(ticks)} deck(s) in {options.output}; run one there with: ngspice -b vector_0000.cir")
+    _say(f"{len(manifest)} deck(s) in {options.output}; run one there with: ngspice -b {manifest[0]['deck']}")
     return 0
 
 

@@ -10,13 +10,13 @@ __all__ = ["ConditionsConfig", "MismatchConfig"]
 
 
 class ConditionsConfig(Section):
-    """Temperature, supply and wire corner, the same for the whole tile."""
+    """Temperature, supply and wire corner, the same for the whole tile; left out, the nominal ones."""
 
-    temperature_celsius: Annotated[float, Field(ge=-100, le=250)]
-    supply_factor: Annotated[float, Field(ge=0.5, le=1.5)]
+    temperature_celsius: Annotated[float, Field(ge=-100, le=250)] = 27.0
+    supply_factor: Annotated[float, Field(ge=0.5, le=1.5)] = 1.0
     """Multiplies the word lines' active voltage."""
-    wire_resistance_factor: Annotated[float, Field(gt=0, le=10)]
-    wire_capacitance_factor: Annotated[float, Field(gt=0, le=10)]
+    wire_resistance_factor: Annotated[float, Field(gt=0, le=10)] = 1.0
+    wire_capacitance_factor: Annotated[float, Field(gt=0, le=10)] = 1.0
 
 
 class MismatchConfig(Section):

@@ -31,6 +31,10 @@ _UNITS = (
     "hertz_per_ampere",
     "lsb",
     "percent",
+    "celsius",
+    "per_kelvin",
+    "hertz",
+    "cycle",
 )
 _SOURCED_KEYS = {"value", "unit", "kind", "source", "locator", "validity"}
 _MAX_FILE_BYTES = 1_000_000
@@ -67,6 +71,7 @@ def _load(path: Path) -> TileConfig:
         preset_path = _preset_path(path, preset)
         _merge(values, sources, _read_toml(preset_path), preset_path, is_preset=True)
     _merge(values, sources, content, path, is_preset=False)
+    _resolve_files(values, path.parent)
     return tile_from_mapping(values, sources=sources, where=str(path))
 
 
@@ -103,6 +108,20 @@ def read_limited(path: Path, max_bytes: int, what: str) -> bytes:
 def explain_validation(error: ValidationError, root: type[BaseModel], where: str, *, remedy: str) -> str:
     """One line for each thing that is wrong with a file that describes `root`; `remedy` is against missing keys."""
     return "\n".join(_explain(item, root, where, remedy) for item in error.errors())
+
+
+def _resolve_files(values: dict[str, Any], folder: Path) -> None:
+    """Take the paths of a cell circuit from the tile file's folder."""
+    cell = values.get("cell")
+    access = cell.get("access") if isinstance(cell, dict) else None
+    if not isinstance(access, dict):
+        return
+    if isinstance(access.get("file"), str):
+        access["file"] = str(folder.absolute() / access["file"])
+    if isinstance(access.get("model_files"), list):
+        access["model_files"] = [
+            str(folder.absolute() / item) if isinstance(item, str) else item for item in access["model_files"]
+        ]
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Weights to conductances and inputs to PWM ticks: what a tile multiplies, checked once for every engine.
 
 Shapes: weights, `g_plus`, `g_minus` [n_row, n_col]; inputs and ticks [n_vec, n_row].
-A tile's bit lines ("lines") are numbered left to right: one a column in `rail_pair`, two a column in
-`gated_1t1r` (G+ on the even line, G- on the odd one).
+A tile's bit lines ("lines") are numbered left to right: one a column where G+ and G- share a bit line, else two
+(G+ on the even line, G- on the odd one).
 """
 
 import hashlib
@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tilemodel.config.cell import RailQuadCell
 from tilemodel.config.errors import InputError
-from tilemodel.config.tile import GatedCell, TileConfig
+from tilemodel.config.tile import TileConfig
 
 __all__ = [
     "Conductances",
@@ -23,9 +24,6 @@ __all__ = [
     "check_ticks",
     "combine_lines",
     "conductances_from_weights",
-    "line_conductances",
-    "line_count",
-    "lines_read_north",
     "load_conductances",
     "load_ticks",
     "random_ticks",
@@ -40,50 +38,64 @@ Number = TypeVar("Number", np.float64, np.int64)
 Result = TypeVar("Result")
 
 _G_LARGEST, _G_SMALLEST = 1.0, 1e-15
+_CONDUCTANCE_NAMES = ("g_plus", "g_minus", "g_minor_plus", "g_minor_minus")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conductances:
-    """G+ and G- of a tile [siemens], each [n_row, n_col], finite and not negative."""
+    """G+ and G- of a tile [siemens], each [n_row, n_col], finite and not negative.
+
+    A 4-PCM cell has a second, less significant pair: `g_minor_plus` and `g_minor_minus`, else None.
+    """
 
     g_plus: FloatArray
     g_minus: FloatArray
+    g_minor_plus: FloatArray | None = None
+    g_minor_minus: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        for name in ("g_plus", "g_minus"):
-            object.__setattr__(self, name, _numeric(getattr(self, name), name).astype(np.float64))
-        if self.g_plus.shape != self.g_minus.shape or self.g_plus.ndim != 2:
-            raise InputError(
-                f"g_plus and g_minus must both be [n_row, n_col]; got {self.g_plus.shape} and {self.g_minus.shape}"
-            )
-        for name, values in (("g_plus", self.g_plus), ("g_minus", self.g_minus)):
+        for name, values in self.arrays().items():
+            object.__setattr__(self, name, _numeric(values, name).astype(np.float64))
+        shapes = {name: values.shape for name, values in self.arrays().items()}
+        if len(set(shapes.values())) != 1 or self.g_plus.ndim != 2:
+            raise InputError(f"{' and '.join(shapes)} must all be [n_row, n_col]; got {list(shapes.values())}")
+        if len(shapes) == 3:
+            raise InputError("a second pair needs both g_minor_plus and g_minor_minus")
+        for name, values in self.arrays().items():
             _refuse_where(~np.isfinite(values), name, values, "is not finite")
             _refuse_where(values < 0, name, values, "is negative; a conductance is >= 0 siemens")
             _refuse_where(values > _G_LARGEST, name, values, "is above 1 siemens; give conductances in siemens")
             tiny = (values > 0) & (values < _G_SMALLEST)
             _refuse_where(tiny, name, values, "is too small for any circuit; give 0 for an empty cell")
 
+    def arrays(self) -> dict[str, FloatArray]:
+        """The arrays that are there, by name."""
+        pairs = {name: getattr(self, name) for name in _CONDUCTANCE_NAMES}
+        return {name: values for name, values in pairs.items() if values is not None}
+
     def sha256(self) -> str:
-        """Hash of both arrays [hexadecimal]."""
+        """Hash of all arrays [hexadecimal]."""
         digest = hashlib.sha256(repr(self.g_plus.shape).encode())
-        digest.update(np.ascontiguousarray(self.g_plus, dtype="<f8").tobytes())
-        digest.update(np.ascontiguousarray(self.g_minus, dtype="<f8").tobytes())
+        for values in self.arrays().values():
+            digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
         return digest.hexdigest()
 
 
 def conductances_from_weights(tile: TileConfig, weights: ArrayLike) -> Conductances:
     """Map weights in [-1, 1] to conductances: |w| on the cell of its sign, the other at `g_min_siemens`.
 
-    Raises `InputError` for another shape than [n_row, n_col], NaN or values outside [-1, 1].
+    Both pairs of a 4-PCM cell take the same. Raises `InputError` for another shape than [n_row, n_col], NaN or
+    values outside [-1, 1].
     """
     w = _numeric(weights, "weights").astype(np.float64)
     _check_shape(w, (tile.array.n_row, tile.array.n_col), "weights", "[n_row, n_col]")
     _refuse_where(~np.isfinite(w), "weights", w, "is not finite")
     _refuse_where(np.abs(w) > 1, "weights", w, "lies outside [-1, 1]; scale the matrix first")
     g_min, g_max = tile.conductance.g_min_siemens, tile.conductance.g_max_siemens
-    return Conductances(
-        g_plus=g_min + (g_max - g_min) * np.maximum(w, 0.0), g_minus=g_min + (g_max - g_min) * np.maximum(-w, 0.0)
-    )
+    plus, minus = g_min + (g_max - g_min) * np.maximum(w, 0.0), g_min + (g_max - g_min) * np.maximum(-w, 0.0)
+    if isinstance(tile.cell, RailQuadCell):
+        return Conductances(g_plus=plus, g_minus=minus, g_minor_plus=plus, g_minor_minus=minus)
+    return Conductances(g_plus=plus, g_minus=minus)
 
 
 def ticks_from_inputs(tile: TileConfig, inputs: ArrayLike) -> IntArray:
@@ -91,7 +103,7 @@ def ticks_from_inputs(tile: TileConfig, inputs: ArrayLike) -> IntArray:
 
     An integer array holds ticks; a floating-point one holds values in [-1, 1], rounded to the nearest tick.
     One vector [n_row] is taken as a batch of one. Raises `InputError` for anything else, and for a
-    negative input to a `gated_1t1r` tile.
+    negative input to a tile whose drive is unsigned.
     """
     x = np.atleast_2d(_numeric(inputs, "inputs"))
     _check_shape(x, (x.shape[0], tile.array.n_row), "inputs", "[n_vec, n_row]")
@@ -100,7 +112,7 @@ def ticks_from_inputs(tile: TileConfig, inputs: ArrayLike) -> IntArray:
         _refuse_where(
             np.abs(x) > 1, "inputs", x, "lies outside [-1, 1]; give ticks as an integer array, or scale the inputs"
         )
-        x = np.rint(x * tile.pwm.n_tick_max).astype(np.int64)
+        x = np.rint(x * tile.drive.n_tick_max).astype(np.int64)
     check_ticks(tile, x)
     return x.astype(np.int64)
 
@@ -112,17 +124,23 @@ def check_ticks(tile: TileConfig, ticks: NDArray[Any]) -> None:
     _check_shape(ticks, (len(ticks) if ticks.ndim else 1, tile.array.n_row), "ticks", "[n_vec, n_row]")
     if len(ticks) == 0:
         raise InputError("inputs: the batch is empty; give at least one vector")
-    n_max = tile.pwm.n_tick_max
+    n_max = tile.drive.n_tick_max
     outside = (ticks > n_max) | (ticks < -n_max)
-    _refuse_where(outside, "inputs", ticks, f"exceeds the {n_max} ticks of pwm_bits = {tile.pwm.pwm_bits}")
-    if isinstance(tile.cell, GatedCell):
-        _refuse_where(ticks < 0, "inputs", ticks, "is negative; a gated_1t1r tile takes unsigned inputs")
+    _refuse_where(outside, "inputs", ticks, f"exceeds the {n_max} ticks of drive.input_bits = {tile.drive.input_bits}")
+    if tile.drive.sign == "unsigned":
+        _refuse_where(ticks < 0, "inputs", ticks, "is negative; drive.sign = 'unsigned' takes none ('two_phase' does)")
 
 
 def check_conductances(tile: TileConfig, conductances: Conductances) -> None:
-    """Raise `InputError` unless `conductances` have the size of `tile`."""
+    """Raise `InputError` unless `conductances` have the size and the pairs of `tile`'s cells."""
     expected = (tile.array.n_row, tile.array.n_col)
     _check_shape(conductances.g_plus, expected, "conductances", "[n_row, n_col]")
+    four = conductances.g_minor_plus is not None
+    if four != isinstance(tile.cell, RailQuadCell):
+        raise InputError(
+            f"conductances: a {tile.cell.kind} cell has {'one pair' if four else 'two pairs'} of memory elements, "
+            f"got {'two pairs' if four else 'one'}; g_minor_plus and g_minor_minus belong to rail_quad cells"
+        )
 
 
 def ticks_sha256(ticks: IntArray) -> str:
@@ -139,8 +157,8 @@ def random_weights(tile: TileConfig, rng: np.random.Generator) -> FloatArray:
 
 def random_ticks(tile: TileConfig, rng: np.random.Generator, n_vec: int) -> IntArray:
     """Ticks [n_vec, n_row], uniform over all that the tile accepts."""
-    n_max = tile.pwm.n_tick_max
-    low = 0 if isinstance(tile.cell, GatedCell) else -n_max
+    n_max = tile.drive.n_tick_max
+    low = 0 if tile.drive.sign == "unsigned" else -n_max
     return rng.integers(low, n_max, (n_vec, tile.array.n_row), endpoint=True)
 
 
@@ -151,7 +169,7 @@ def load_conductances(tile: TileConfig, path: str | Path) -> Conductances:
         missing = {"g_plus", "g_minus"} - set(arrays)
         if missing:
             raise InputError(f"{path}: holds conductances but no {missing.pop()}; an npz needs g_plus and g_minus")
-        return _with_path(path, lambda: _sized_conductances(tile, arrays["g_plus"], arrays["g_minus"]))
+        return _with_path(path, lambda: _sized_conductances(tile, arrays))
     weights = _only_array(arrays, "weights", path)
     return _with_path(path, lambda: conductances_from_weights(tile, weights))
 
@@ -162,32 +180,9 @@ def load_ticks(tile: TileConfig, path: str | Path) -> IntArray:
     return _with_path(path, lambda: ticks_from_inputs(tile, inputs))
 
 
-def line_count(tile: TileConfig) -> int:
-    """Number of bit lines of the tile."""
-    return tile.array.n_col * (2 if isinstance(tile.cell, GatedCell) else 1)
-
-
-def line_conductances(tile: TileConfig, conductances: Conductances) -> FloatArray:
-    """Cell conductances by bit line of a `gated_1t1r` tile [siemens], [n_row, n_line]."""
-    lines = np.empty((tile.array.n_row, line_count(tile)))
-    lines[:, 0::2] = conductances.g_plus
-    lines[:, 1::2] = conductances.g_minus
-    return lines
-
-
-def lines_read_north(tile: TileConfig) -> NDArray[np.bool_]:
-    """Whether each bit line is read at its north end, [n_line]."""
-    column = np.arange(line_count(tile)) * tile.array.n_col // line_count(tile)
-    end = tile.array.read_out_end
-    if end == "alternating":
-        odd: NDArray[np.bool_] = column % 2 == 1
-        return odd
-    return np.full(column.shape, end == "north")
-
-
 def combine_lines(tile: TileConfig, per_line: NDArray[Number]) -> NDArray[Number]:
     """What the tile outputs by column, from what its bit lines carry: [..., n_line] -> [..., n_col]."""
-    if isinstance(tile.cell, GatedCell):
+    if tile.lines_per_column == 2:
         difference: NDArray[Number] = np.subtract(per_line[..., 0::2], per_line[..., 1::2])
         return difference
     return per_line
@@ -200,8 +195,8 @@ def _numeric(values: ArrayLike, name: str) -> NDArray[Any]:
     return array
 
 
-def _sized_conductances(tile: TileConfig, g_plus: NDArray[Any], g_minus: NDArray[Any]) -> Conductances:
-    conductances = Conductances(g_plus=g_plus, g_minus=g_minus)
+def _sized_conductances(tile: TileConfig, arrays: dict[str, NDArray[Any]]) -> Conductances:
+    conductances = Conductances(**{name: arrays[name] for name in _CONDUCTANCE_NAMES if name in arrays})
     check_conductances(tile, conductances)
     return conductances
 

@@ -15,13 +15,13 @@ events; an edge that is slow against the line's time constant lets it follow and
 left. Curvature and pulse charges are of first order. Derivation and validity: docs/gated_1t1r.md.
 """
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
+
+from tilemodel.solvers.compile import KERNEL_LOCK, compiled
 
 __all__ = ["gated_charges"]
 
@@ -30,8 +30,6 @@ FloatArray = NDArray[np.float64]
 # Bit lines that one loop handles side by side: they fill the processor's vector registers
 _LANES = 32
 _NONE = -1
-# One of numba's threading layers aborts the process if two threads enter a parallel loop at once
-_LOCK = threading.Lock()
 
 
 def gated_charges(
@@ -42,6 +40,7 @@ def gated_charges(
     pulse_charge: FloatArray,
     c_pulse_farad: float,
     r_ohm: float,
+    r_end_ohm: float,
     c_farad: float,
     v_read_volt: float,
     t_lsb_second: float,
@@ -49,10 +48,10 @@ def gated_charges(
     """Charge of each line [coulomb], [n_vec, n_line].
 
     `ticks` [n_vec, n_row] >= 0; `g` [siemens], `curvature` (rho g^3) [siemens/volt] and `pulse_charge`
-    [coulomb], each [n_row, n_line], row 0 farthest from the clamp.
+    [coulomb], each [n_row, n_line], row 0 farthest from the clamp; `r_end_ohm` lies behind the last segment.
     """
     n_line = g.shape[1]
-    with _LOCK:
+    with KERNEL_LOCK:
         charges = _charges(
             np.ascontiguousarray(ticks),
             _in_lanes(g),
@@ -60,6 +59,7 @@ def gated_charges(
             _in_lanes(pulse_charge),
             c_pulse_farad,
             r_ohm,
+            r_end_ohm,
             c_farad,
             v_read_volt,
             t_lsb_second,
@@ -77,21 +77,18 @@ def _in_lanes(per_line: FloatArray) -> FloatArray:
     return np.ascontiguousarray(padded.reshape(n_row, n_group, _LANES).transpose(1, 0, 2))
 
 
-def _compiled(**options: bool) -> Callable[[Any], Any]:
-    """numba's compiler, keeping its result on disk where there is a place to write it."""
-
-    def compile_function(function: Any) -> Any:
-        try:
-            return njit(cache=True, error_model="numpy", **options)(function)
-        except RuntimeError:  # no writable cache folder
-            return njit(error_model="numpy", **options)(function)
-
-    return compile_function
-
-
-@_compiled(parallel=True)
+@compiled(parallel=True)
 def _charges(
-    ticks: Any, g: Any, curvature: Any, pulse: Any, c_pulse: float, r: float, c: float, v: float, t_lsb: float
+    ticks: Any,
+    g: Any,
+    curvature: Any,
+    pulse: Any,
+    c_pulse: float,
+    r: float,
+    r_end: float,
+    c: float,
+    v: float,
+    t_lsb: float,
 ) -> Any:
     n_vec = ticks.shape[0]
     n_group = g.shape[0]
@@ -99,14 +96,14 @@ def _charges(
     for task in prange(n_vec * n_group):
         vector, group = task // n_group, task % n_group
         charges[vector, group * _LANES : (group + 1) * _LANES] = _group_charge(
-            ticks[vector], g[group], curvature[group], pulse[group], c_pulse, r, c, v, t_lsb
+            ticks[vector], g[group], curvature[group], pulse[group], c_pulse, r, r_end, c, v, t_lsb
         )
     return charges
 
 
-@_compiled()
+@compiled()
 def _group_charge(
-    x: Any, g: Any, curvature: Any, pulse: Any, c_pulse: float, r: float, c: float, v: float, t_lsb: float
+    x: Any, g: Any, curvature: Any, pulse: Any, c_pulse: float, r: float, r_end: float, c: float, v: float, t_lsb: float
 ) -> Any:
     """Charges of `_LANES` lines for one vector: a forward and a backward sweep an event."""
     charge = np.zeros(_LANES)
@@ -115,7 +112,7 @@ def _group_charge(
     ended = 0
     while True:
         upcoming = _next_end(x, ended)
-        _look_away(x, g, r, upcoming, factor)
+        _look_away(x, g, r, r_end, upcoming, factor)
         current, moved = _look_back(x, g, curvature, pulse, c_pulse, v, ended, upcoming, factor, w_before, charge)
         for n in range(_LANES):
             charge[n] += 0.5 * v * c * moved[n]
@@ -126,15 +123,16 @@ def _group_charge(
 
 
 @njit(inline="always", error_model="numpy")
-def _look_away(x: Any, g: Any, r: float, upcoming: int, factor: Any) -> None:
+def _look_away(x: Any, g: Any, r: float, r_end: float, upcoming: int, factor: Any) -> None:
     """From the far end to the clamp: `factor` 1 / (1 + r y) of each node, of the rows still on until `upcoming`."""
     y = np.zeros(_LANES)
     for i in range(x.size):
         if upcoming != _NONE and x[i] >= upcoming:
             for n in range(_LANES):
                 y[n] += g[i, n]
+        segment = r + r_end if i == x.size - 1 else r
         for n in range(_LANES):
-            factor[i, n] = 1.0 / (1.0 + r * y[n])
+            factor[i, n] = 1.0 / (1.0 + segment * y[n])
             y[n] *= factor[i, n]
 
 
@@ -175,7 +173,7 @@ def _look_back(
     return current, moved
 
 
-@_compiled()
+@compiled()
 def _next_end(x: Any, ended: int) -> int:
     """The next tick at which a pulse ends, `_NONE` if none does."""
     following = _NONE

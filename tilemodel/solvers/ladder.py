@@ -19,16 +19,17 @@ __all__ = ["transfer_to_clamp"]
 FloatArray = NDArray[np.float64]
 
 
-def transfer_to_clamp(g: FloatArray, r_ohm: float) -> tuple[FloatArray, FloatArray]:
+def transfer_to_clamp(g: FloatArray, r_ohm: float, r_end_ohm: float = 0.0) -> tuple[FloatArray, FloatArray]:
     """Transfer `w` [n_row, n_line] and the conductance seen from the clamp [n_line], for `g` [n_row, n_line].
 
-    Row 0 is the farthest from the clamp. O(n_row n_line), exact.
+    Row 0 is the farthest from the clamp; `r_end_ohm` lies behind the last segment. O(n_row n_line), exact.
     """
     factor: FloatArray = np.empty(g.shape)
     y: FloatArray = np.zeros(g.shape[1])
     for i in range(g.shape[0]):
         y = y + g[i]
-        factor[i] = 1.0 / (1.0 + r_ohm * y)
+        r = r_ohm + (r_end_ohm if i == g.shape[0] - 1 else 0.0)
+        factor[i] = 1.0 / (1.0 + r * y)
         y = y * factor[i]
     transfer = np.cumprod(factor[::-1], axis=0, dtype=np.float64)[::-1]
     return transfer, y

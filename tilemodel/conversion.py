@@ -1,0 +1,113 @@
+"""Read-out and converter of every line: from a programmed tile's charges or currents to what is counted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilemodel.adc import ConverterBank
+from tilemodel.config.layout import line_count
+from tilemodel.config.mismatch import ChipDraw
+from tilemodel.config.passes import Pass
+from tilemodel.config.read_out import IntegratorReadOut, MirrorReadOut
+from tilemodel.config.tile import TileConfig
+from tilemodel.programmed import LineCurrents, ProgrammedTile
+from tilemodel.solvers.integrator import IntegratorTiming, OpAmpIntegrator, integrator_output
+
+__all__ = ["PassOutput", "converter_bank", "read_pass"]
+
+FloatArray = NDArray[np.float64]
+
+# Nodes and weights of Gauss and Legendre on [0, 1]: the mean of an oscillator's frequency over an edge
+_NODES = (0.5 - np.sqrt(0.15), 0.5, 0.5 + np.sqrt(0.15))
+_WEIGHTS = (5 / 18, 8 / 18, 5 / 18)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassOutput:
+    """What one pass gave, all vectors."""
+
+    drive: Pass
+    charge_line_coulomb: FloatArray
+    """[n_vec, n_line], what the converters see."""
+    error_bound_coulomb: FloatArray
+    """[n_vec, n_line]: of what the model approximates."""
+    cycle_line: FloatArray | None
+    """[n_vec, n_line]: cycles of the converters' oscillators, where the codes depend on the currents."""
+
+
+def converter_bank(tile: TileConfig) -> ConverterBank:
+    """The converters of the tile's lines."""
+    return ConverterBank(tile.adc, tile.mismatch, line_count(tile), tile.signed_lines)
+
+
+def read_pass(
+    tile: TileConfig, chip: ChipDraw, bank: ConverterBank, programmed: ProgrammedTile, drive: Pass
+) -> PassOutput:
+    """Drive the programmed tile with one pass and integrate."""
+    circuit = tile.read_out.circuit
+    if isinstance(circuit, IntegratorReadOut):
+        return _integrated(tile, chip, circuit, programmed.currents(drive), drive)
+    result = programmed.charges(drive)
+    charge, bound = result.charge_coulomb, result.error_bound_coulomb
+    if isinstance(circuit, MirrorReadOut):
+        ratio = circuit.ratio * chip.mirror_ratio_factor
+        charge = ratio * (charge - programmed.rest_current_ampere() * tile.t_reset_open_second)
+        bound = ratio * bound
+    cycles = _cycles(tile, bank, programmed.currents(drive)) if bank.input == "current" else None
+    return PassOutput(drive=drive, charge_line_coulomb=charge, error_bound_coulomb=bound, cycle_line=cycles)
+
+
+def _integrated(
+    tile: TileConfig, chip: ChipDraw, circuit: IntegratorReadOut, currents: LineCurrents, drive: Pass
+) -> PassOutput:
+    """Charges as the op-amp's output gives them. The tile's sign of charge is the integrator's times -1 or +1."""
+    timing = tile.drive
+    clamp = tile.read_out.v_clamp_volt
+    result = integrator_output(
+        currents.current_ampere[:, 1:],
+        currents.conductance_siemens[:, 1:],
+        op_amp=OpAmpIntegrator(
+            gain=circuit.open_loop_gain,
+            f_unity_hertz=circuit.unity_gain_hertz,
+            c_int_farad=circuit.c_integration_farad,
+            v_clamp_volt=clamp,
+            v_swing_volt=circuit.swing_volt,
+            r_reset_ohm=circuit.r_reset_ohm,
+        ),
+        timing=IntegratorTiming(
+            t_open_second=tile.t_reset_open_second,
+            t_start_second=timing.t_start_second,
+            t_lsb_second=timing.t_lsb_second,
+            t_edge_second=timing.t_edge_second,
+            t_sample_second=tile.t_window_second(drive.n_tick_max),
+        ),
+        current_rest=currents.current_ampere[:, 0],
+        y_rest=currents.conductance_siemens[0, 0],
+    )
+    return PassOutput(
+        drive=drive,
+        charge_line_coulomb=result.charge_coulomb,
+        error_bound_coulomb=currents.error_bound_coulomb,
+        cycle_line=None,
+    )
+
+
+def _cycles(tile: TileConfig, bank: ConverterBank, currents: LineCurrents) -> FloatArray:
+    """Integral of the oscillators' frequency over the window: rest, then each tick with the edge that it begins with."""
+    timing, current = tile.drive, currents.current_ampere
+    n_tick = current.shape[1] - 1
+    rest, ticks = current[:, :1], current[:, 1:]
+    steps = np.concatenate([rest, ticks, rest], axis=1)
+    in_edges = sum(
+        weight * bank.rate_hertz((1 - node) * steps[:, :-1] + node * steps[:, 1:])
+        for node, weight in zip(_NODES, _WEIGHTS, strict=True)
+    )
+    edge = timing.t_edge_second
+    at_rest = tile.t_window_second(n_tick) - n_tick * timing.t_lsb_second - edge
+    cycles: FloatArray = (
+        np.asarray(in_edges).sum(axis=1) * edge
+        + bank.rate_hertz(ticks).sum(axis=1) * (timing.t_lsb_second - edge)
+        + bank.rate_hertz(rest[:, 0]) * at_rest
+    )
+    return cycles
