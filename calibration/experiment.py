@@ -3,7 +3,7 @@
 One small tile of the user's technology: 32 rows, 8 columns, conventional pulses, the nominal chip. In a gated tile
 each bit line holds one conductance in all its cells, spread evenly over the range from line to line, so that what
 depends on the conductance shows between lines; long and short pulses tell conduction from what each pulse's end
-adds; a second read voltage tells what depends on the cell's voltage; a 2T1R tile is driven both ways. In a tile with
+adds; a second clamp voltage tells what depends on the cell's voltage; a 2T1R tile is driven both ways. In a tile with
 driven rows random conductances and inputs do, with a vector at rest for the clamp's offset.
 """
 
@@ -57,7 +57,7 @@ def design_experiment(tile: TileConfig, rng: np.random.Generator) -> list[Condit
     return [
         Condition(
             name=name + label,
-            tile=_with_read_voltage(small, tile.cell, fraction * tile.v_read_volt),
+            tile=_with_clamp(small, tile.cell, fraction * tile.v_read_volt),
             conductances=conductances,
             ticks=ticks,
         )
@@ -78,11 +78,16 @@ def _small_tile(tile: TileConfig) -> TileConfig:
     )
 
 
-def _with_read_voltage(tile: TileConfig, cell: GatedCell | GatedPairCell, v_read_volt: float) -> TileConfig:
-    if isinstance(cell, GatedPairCell):
-        return tile.model_copy(update={"cell": cell.model_copy(update={"v_read_volt": v_read_volt})})
-    read_out = tile.read_out.model_copy(update={"v_clamp_volt": cell.v_source_line_volt + v_read_volt})
-    return tile.model_copy(update={"read_out": read_out})
+def _with_clamp(tile: TileConfig, cell: GatedCell | GatedPairCell, v_read_volt: float) -> TileConfig:
+    """The read voltage changed by the clamp, the source lines staying: access devices then keep their overdrive.
+
+    In a 2T1R tile what the cells at the upper source line lose, those at the lower one gain.
+    """
+    if isinstance(cell, GatedCell):
+        shifted = cell.v_source_line_volt + v_read_volt
+    else:
+        shifted = tile.read_out.v_clamp_volt + tile.v_read_volt - v_read_volt
+    return tile.model_copy(update={"read_out": tile.read_out.model_copy(update={"v_clamp_volt": shifted})})
 
 
 def _graded_conductances(tile: TileConfig, rng: np.random.Generator) -> Conductances:

@@ -110,9 +110,8 @@ def starting_point(tile: TileConfig, *, own_cell: bool = False) -> tuple[AnyPara
             _access_name("q", side): q,
             _access_name("q", side, "_per_siemens"): q / g,
             _access_name("q", side, "_per_siemens2"): q / g**2,
+            f"c_{side or 'pulse_'}farad": q / v,
         }
-    if isinstance(cell, GatedCell):
-        scales["c_pulse_farad"] = q / v
     return kind.of_switch(r_bit_line_ohm=r_wire, r_access_ohm=r), scales
 
 

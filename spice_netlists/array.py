@@ -1,16 +1,28 @@
 """The array's body as netlist lines: cells, bit lines, rails. Plain text: there are up to a million."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from spice_netlists.language import Language
 from spice_netlists.nodes import bit_line_nodes, line_end, rail_names, rail_node, rails_resist, word_line_names
 from tilemodel.config.layout import CellLayout, lines_read_north
-from tilemodel.config.mismatch import ChipDraw
 from tilemodel.config.tile import TileConfig
 
-__all__ = ["bit_lines", "driven_cells", "gated_cells", "rails"]
+__all__ = ["GatedCellPins", "bit_lines", "driven_cells", "gated_cells", "rails"]
+
+
+@dataclass(frozen=True, slots=True)
+class GatedCellPins:
+    """Where one gated cell hangs."""
+
+    line: int
+    row: int
+    g_siemens: float
+    bit_line: str
+    words: list[str]
+    rails: list[str]
 
 
 def driven_cells(
@@ -30,33 +42,24 @@ def driven_cells(
                     yield language.resistor(f"Rg{rail}{line}_{row}", a, node[row], ohm)
             else:
                 for row, a, siemens in zip(rows.tolist(), at_rail, g[rows].tolist(), strict=True):
-                    yield language.instance(f"Xg{rail}{line}_{row}", (a, node[row]), memory, g=siemens)
+                    yield language.instance(f"Xg{rail}{line}_{row}", (a, node[row]), memory, {"g": siemens})
 
 
-def gated_cells(
-    language: Language,
-    tile: TileConfig,
-    cells: CellLayout,
-    chip: ChipDraw,
-    lines: Sequence[int],
-    cell_name: str,
-    *,
-    access_varies: bool,
-) -> Iterator[str]:
-    """One cell sub-circuit a row and line: bit line, word lines, rails. A conductance of 0 leaves the cell out."""
+def gated_cells(tile: TileConfig, cells: CellLayout, lines: Sequence[int]) -> Iterator[GatedCellPins]:
+    """Every cell of a gated tile, bit line by bit line. A conductance of 0 leaves the cell out."""
     names, words = rail_names(tile), word_line_names(tile)
     for line in lines:
-        yield language.comment(f"Cells of bit line {line} (column {line // 2}, G{'-' if line % 2 else '+'})")
         node = bit_line_nodes(tile, line)
         for row, g in enumerate(cells.g_siemens[0, :, line].tolist()):
             if g > 0:
-                pins = [
-                    node[row],
-                    *(f"{word}{row}" for word in words),
-                    *(rail_node(tile, rail, row, line) for rail in names),
-                ]
-                varied = {"ra": float(chip.access_resistance_factor[row, line])} if access_varies else {}
-                yield language.instance(f"X{line}_{row}", pins, cell_name, g=g, **varied)
+                yield GatedCellPins(
+                    line=line,
+                    row=row,
+                    g_siemens=g,
+                    bit_line=node[row],
+                    words=[f"{word}{row}" for word in words],
+                    rails=[rail_node(tile, rail, row, line) for rail in names],
+                )
 
 
 def bit_lines(language: Language, tile: TileConfig, lines: Sequence[int]) -> Iterator[str]:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from spice_netlists.cells import CellCircuit
 from spice_netlists.deck import Deck, build_deck
-from spice_netlists.ngspice import Waveforms, find_ngspice, ngspice_version, run_deck
+from spice_netlists.engines import engine_version, run_deck
 from spice_netlists.nodes import rails_resist
+from spice_netlists.process import Waveforms
 from tilemodel.config.errors import InputError
 from tilemodel.config.layout import line_count
 from tilemodel.config.operands import Conductances, check_ticks
@@ -91,8 +92,8 @@ def simulate(
     another thread ends all running simulators.
     """
     check_ticks(tile, ticks)
-    engine = ngspice_version(find_ngspice())
     simulator = simulator or tile.simulator
+    engine = engine_version(simulator)
     passes = tile_passes(tile, ticks)
     groups = _column_groups(tile)
     jobs = [(drive, vector, group) for drive in passes for vector in range(len(ticks)) for group in groups]

@@ -4,7 +4,7 @@ Names of nodes: `spice_netlists.nodes`.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from spice_netlists.drive import rail_drivers, word_line_drivers
 from spice_netlists.language import NgspiceLanguage
 from spice_netlists.nodes import rails_resist
 from spice_netlists.read_out import Sense, read_out_lines, read_out_sense, read_out_subcircuits
+from spice_netlists.vacask_deck import vacask_files, vacask_text
 from tilemodel.config.errors import InputError
 from tilemodel.config.layout import CellLayout, cell_layout
 from tilemodel.config.mismatch import ChipDraw, draw_chip
@@ -37,8 +38,13 @@ class Include:
 class Deck:
     """One circuit simulation: netlist, the files it includes, and how its output is read."""
 
+    engine: str
+    """The simulator that it is written for: ngspice or vacask."""
     text: str
     includes: tuple[Include, ...]
+    """Model files, by reference."""
+    files: Mapping[str, str]
+    """Further files that the run needs, by name: Verilog-A for VACASK."""
     lines: tuple[int, ...]
     """Bit lines in the deck."""
     sense: Sense
@@ -49,7 +55,7 @@ class Deck:
     @property
     def sha256(self) -> str:
         """Hash of the text and of the included files' contents [hexadecimal]."""
-        content = "\n".join([self.text, *(include.sha256 for include in self.includes)])
+        content = "\n".join([self.text, *(include.sha256 for include in self.includes), *self.files.values()])
         return hashlib.sha256(content.encode()).hexdigest()
 
     @property
@@ -86,31 +92,62 @@ def build_deck(
     cell: CellCircuit | None = None,
     simulator: SimulatorConfig | None = None,
 ) -> Deck:
-    """The deck of one vector in one pass (`tilemodel.config.passes`).
+    """The deck of one vector in one pass (`tilemodel.config.passes`), for the engine that `simulator` names.
 
     `columns` limits the deck to some columns (they don't interact where the rows have no resistance, so this is
     exact; elsewhere it is refused); `cell` replaces the cell of a gated tile by a sub-circuit of the user's;
     `simulator` replaces the tile's settings. Raises `InputError` for operands that do not fit the tile and for a
     cell on a tile without access devices.
     """
-    circuit = tile_circuit_lines(tile, conductances, pulses, columns=columns, cell=cell)
+    simulator = simulator or tile.simulator
     t_stop = tile.t_window_second(pulses.n_tick_max)
+    if simulator.engine == "vacask":
+        return _vacask_deck(tile, conductances, pulses, columns, cell, simulator)
+    circuit = tile_circuit_lines(tile, conductances, pulses, columns=columns, cell=cell)
     text = "\n".join(
         [
             _header(tile, conductances, circuit),
             *(f'.include "{include.name}"' for include in circuit.includes),
             *circuit.sources,
             *circuit.body,
-            _analysis(tile, simulator or tile.simulator, circuit, t_stop),
+            _analysis(tile, simulator, circuit, t_stop),
         ]
     )
     return Deck(
+        engine="ngspice",
         text=text,
         includes=circuit.includes,
+        files={},
         lines=circuit.lines,
         sense=circuit.sense,
         charge_sign=circuit.charge_sign,
         t_stop_second=t_stop,
+    )
+
+
+def _vacask_deck(
+    tile: TileConfig,
+    conductances: Conductances,
+    pulses: RowPulses,
+    columns: Sequence[int] | None,
+    cell: CellCircuit | None,
+    simulator: SimulatorConfig,
+) -> Deck:
+    if cell is not None:
+        raise InputError(f"tile {tile.name}: a cell circuit of one's own needs [simulator] engine = 'ngspice'")
+    check_conductances(tile, conductances)
+    cells, chip, lines = cell_layout(tile, conductances), draw_chip(tile), _lines_of(tile, columns)
+    files = vacask_files(tile)
+    header = _what(tile, conductances, lines)
+    return Deck(
+        engine="vacask",
+        text=vacask_text(tile, cells, chip, pulses, lines, simulator, header),
+        includes=(),
+        files=files,
+        lines=lines,
+        sense=read_out_sense(tile, chip),
+        charge_sign=cells.charge_sign,
+        t_stop_second=tile.t_window_second(pulses.n_tick_max),
     )
 
 
@@ -163,7 +200,7 @@ def _array(
         return (), [*([] if memory is None else [memory]), *body], []
     cell = tile_cell(tile, own)
     varies = access_varies(tile) and own is None
-    body = gated_cells(language, tile, cells, chip, lines, cell.name, access_varies=varies)
+    body = _gated_instances(language, tile, cells, chip, lines, cell.name, varies=varies)
     return (
         tuple(_include(path) for path in cell.model_files),
         [
@@ -173,6 +210,25 @@ def _array(
         ],
         list(word_line_drivers(language, tile, cells, pulses, cell.v_gate_volt)),
     )
+
+
+def _gated_instances(
+    language: NgspiceLanguage,
+    tile: TileConfig,
+    cells: CellLayout,
+    chip: ChipDraw,
+    lines: Sequence[int],
+    name: str,
+    *,
+    varies: bool,
+) -> Iterator[str]:
+    """One sub-circuit a cell: bit line, word lines, rails."""
+    for line in lines:
+        yield language.comment(f"Cells of bit line {line} (column {line // 2}, G{'-' if line % 2 else '+'})")
+        for pins in gated_cells(tile, cells, [line]):
+            varied = {"ra": float(chip.access_resistance_factor[pins.row, line])} if varies else {}
+            nodes = (pins.bit_line, *pins.words, *pins.rails)
+            yield language.instance(f"X{line}_{pins.row}", nodes, name, {"g": pins.g_siemens, **varied})
 
 
 def _lines_of(tile: TileConfig, columns: Sequence[int] | None) -> tuple[int, ...]:
@@ -195,7 +251,6 @@ def _include(path: Path) -> Include:
 
 
 def _header(tile: TileConfig, conductances: Conductances, circuit: Circuit) -> str:
-    array = tile.array
     negated = circuit.charge_sign < 0
     if circuit.sense.of_voltage:
         charge = (
@@ -206,12 +261,19 @@ def _header(tile: TileConfig, conductances: Conductances, circuit: Circuit) -> s
         charge = "* The charge of bit line n is the integral of i(vclamp<n>), which ngspice prints as charge<n>" + (
             ", negated." if negated else "."
         )
+    what = "\n".join(f"* {line}" for line in _what(tile, conductances, circuit.lines).splitlines())
     return (
-        f"* tilemodel: tile {tile.name}, {tile.cell.kind}, {array.n_row} rows, {len(circuit.lines)} bit lines, "
-        f"read {array.read_out_end}\n"
-        f"* tile sha256 {tile.sha256()}\n"
-        f"* conductances sha256 {conductances.sha256()}\n"
-        "* Run: `ngspice -b <this file>`, or `ngspice -b -r out.raw <this file>` for the waveforms.\n" + charge
+        f"{what}\n* Run: `ngspice -b <this file>`, or `ngspice -b -r out.raw <this file>` for the waveforms.\n" + charge
+    )
+
+
+def _what(tile: TileConfig, conductances: Conductances, lines: Sequence[int]) -> str:
+    """Title and hashes of a netlist."""
+    return (
+        f"tilemodel: tile {tile.name}, {tile.cell.kind}, {tile.array.n_row} rows, {len(lines)} bit lines, "
+        f"read {tile.array.read_out_end}\n"
+        f"tile sha256 {tile.sha256()}\n"
+        f"conductances sha256 {conductances.sha256()}"
     )
 
 

@@ -35,7 +35,9 @@ def rail_drivers(language: Language, tile: TileConfig, cells: CellLayout, pulses
 def word_line_drivers(
     language: Language, tile: TileConfig, cells: CellLayout, pulses: RowPulses, v_gate_volt: float
 ) -> Iterator[str]:
-    """Sources of the word lines, from 0 V to the gate voltage while a pulse of their sign lasts."""
+    """Sources of the word lines, from 0 V to the gate voltage while a pulse of their sign lasts; none if not gated."""
+    if not tile.is_gated:
+        return
     for word, sign in zip(word_line_names(tile), cells.gate_sign, strict=True):
         yield language.comment(f"Word lines {word}<row>")
         for row, (n, height) in enumerate(zip(pulses.n_tick.tolist(), pulses.height.tolist(), strict=True)):

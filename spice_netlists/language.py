@@ -3,7 +3,7 @@
 The first letter of an element's name says what it is (R, C, V, X), as ngspice wants it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 __all__ = ["Language", "NgspiceLanguage"]
@@ -26,7 +26,7 @@ class Language(Protocol):
         """A voltage source to ground through `points` (second, volt), the first at time 0."""
         ...
 
-    def instance(self, name: str, nodes: Sequence[str], model: str, **parameters: float) -> str:
+    def instance(self, name: str, nodes: Sequence[str], model: str, parameters: Mapping[str, float]) -> str:
         """A sub-circuit or model with parameters."""
         ...
 
@@ -49,5 +49,5 @@ class NgspiceLanguage:
     def pwl_source(self, name: str, node: str, points: Sequence[tuple[float, float]]) -> str:
         return f"{name} {node} 0 PWL(0 {points[0][1]!r} " + " ".join(f"{t:.12g} {v:.12g}" for t, v in points[1:]) + ")"
 
-    def instance(self, name: str, nodes: Sequence[str], model: str, **parameters: float) -> str:
+    def instance(self, name: str, nodes: Sequence[str], model: str, parameters: Mapping[str, float]) -> str:
         return f"{name} {' '.join(nodes)} {model}" + "".join(f" {key}={value!r}" for key, value in parameters.items())

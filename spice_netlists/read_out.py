@@ -92,7 +92,7 @@ def read_out_lines(language: Language, tile: TileConfig, chip: ChipDraw, lines: 
                 name = "current_mirror"
             else:
                 name = "op_amp_integrator"
-            yield language.instance(f"Xread{line}", (f"c{line}", f"out{line}", RESET_NODE), name, **varied)
+            yield language.instance(f"Xread{line}", (f"c{line}", f"out{line}", RESET_NODE), name, varied)
         return
     resistance = circuit.r_clamp_ohm if isinstance(circuit, ResistiveClamp) else 0.0
     for line in lines:

@@ -48,13 +48,27 @@ def _missing(find: Any) -> str | None:
     return None
 
 
+OHMIC = {"kind": "linear", "polarity_asymmetry": 0.0}
+IDEAL_CLAMP = {"window": "settled", "circuit": {"kind": "ideal"}}
+
+
 def _base() -> dict[str, Any]:
     return {
         "name": "test",
         "array": {"n_row": 8, "n_col": 3, "read_out_end": "south"},
         "conductance": {"g_min_siemens": 0.1e-6, "g_max_siemens": 25e-6},
-        "wires": {"r_bit_line_ohm": 2.0, "c_bit_line_farad": 0.4e-15},
-        "pwm": {"pwm_bits": 8, "t_lsb_second": 1e-9, "t_edge_second": 50e-12, "t_start_second": 1e-9},
+        "wires": {
+            "r_bit_line_ohm": 2.0,
+            "c_bit_line_farad": 0.4e-15,
+            "r_row_ohm": 0.0,
+            "c_row_farad": 0.0,
+            "r_terminal_ohm": 0.0,
+            "r_driver_ohm": 0.0,
+            "row_driven_end": "west",
+            "temperature_coefficient_per_kelvin": 0.00451,
+            "reference_temperature_celsius": 27.0,
+        },
+        "drive": {"coding": "conventional", "sign": "polarity", "input_bits": 8, "t_lsb_second": 1e-9, "t_edge_second": 50e-12, "t_start_second": 1e-9},
         "adc": {"kind": "ideal"},
     }
 
@@ -64,8 +78,8 @@ def pair_mapping(**tables: dict[str, Any]) -> dict[str, Any]:
     return _overlaid(
         {
             **_base(),
-            "cell": {"kind": "rail_pair", "v_common_volt": 0.4, "v_read_volt": 0.2},
-            "read_out": {"v_clamp_volt": 0.4005, "t_tail_second": 2e-9},
+            "cell": {"kind": "rail_pair", "v_common_volt": 0.4, "v_read_volt": 0.2, "device": OHMIC},
+            "read_out": {"v_clamp_volt": 0.4005, "t_tail_second": 2e-9, **IDEAL_CLAMP},
             "simulator": {"reltol": 1e-6, "abstol_ampere": 1e-14, "vntol_volt": 1e-10, "chgtol_coulomb": 1e-18},
         },
         tables,
@@ -76,10 +90,10 @@ def switch_mapping(**tables: dict[str, Any]) -> dict[str, Any]:
     """Plain values of a small `gated_1t1r` tile with ideal switches."""
     mapping = {
         **_base(),
-        "cell": {"kind": "gated_1t1r", "v_source_line_volt": 0.0, "access": {"kind": "switch", "r_on_ohm": 880.0}},
-        "read_out": {"v_clamp_volt": 0.2, "t_tail_second": 2e-9},
+        "cell": {"kind": "gated_1t1r", "v_source_line_volt": 0.0, "access": {"kind": "switch", "r_on_ohm": 880.0}, "device": OHMIC},
+        "read_out": {"v_clamp_volt": 0.2, "t_tail_second": 2e-9, **IDEAL_CLAMP},
     }
-    mapping["pwm"] = {**mapping["pwm"], "t_edge_second": 1e-12}
+    mapping["drive"] = {**mapping["drive"], "sign": "unsigned", "t_edge_second": 1e-12}
     return _overlaid(mapping, tables)
 
 

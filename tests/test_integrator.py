@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import expm
 
 from spice_netlists.deck import Deck, tile_circuit_lines
-from spice_netlists.ngspice import run_deck
+from spice_netlists.engines import run_deck
 from spice_netlists.read_outs_behavioural import current_mirror, op_amp_integrator, read_out_instances, reset_control
 from tests.conftest import pair_tile, switch_tile
 from tests.tolerances import ROUNDING, SPICE_LINEAR, relative
@@ -188,7 +188,7 @@ def spice_output(tile, written, ticks, read_out, t_open):
 
 def line_seen_from_the_clamp(tile, written, ticks):
     """Current into the clamp and conductance, tick by tick and at rest, and the line's capacitance at the clamp."""
-    ticks_left = np.abs(ticks)[:, None] > np.arange(tile.pwm.n_tick_max)
+    ticks_left = np.abs(ticks)[:, None] > np.arange(tile.drive.n_tick_max)
     r, c = tile.wires.r_bit_line_ohm, tile.wires.c_bit_line_farad
     if tile.cell.kind == "rail_pair":
         transfer, y = transfer_to_clamp(written.g_plus + written.g_minus, r)
@@ -202,24 +202,24 @@ def line_seen_from_the_clamp(tile, written, ticks):
 
 
 ARRAY, TAIL = {"n_row": 32, "n_col": 4}, {"t_tail_second": 5e-9}
-SHORT = {"pwm_bits": 6}
+SHORT = {"input_bits": 6}
 # ngspice's switches end pulses about a tenth of an edge early (docs/integrator.md): a short edge hides it
 SUDDEN = {"t_edge_second": 2e-13}
-PAIR = pair_tile(array=ARRAY, wires={"c_bit_line_farad": 0.0}, read_out=TAIL, pwm=SHORT)
+PAIR = pair_tile(array=ARRAY, wires={"c_bit_line_farad": 0.0}, read_out=TAIL, drive=SHORT)
 SWITCH_ARRAY = ARRAY | {"n_col": 2}
-SWITCH = switch_tile(array=SWITCH_ARRAY, wires={"c_bit_line_farad": 0.0}, read_out=TAIL, pwm=SHORT | SUDDEN)
+SWITCH = switch_tile(array=SWITCH_ARRAY, wires={"c_bit_line_farad": 0.0}, read_out=TAIL, drive=SHORT | SUDDEN)
 SPICE_CASES = {
     "pair": (PAIR, {}),
     "pair, weak op-amp": (PAIR, {"gain": 100.0, "f_unity_hertz": 2e8}),
-    "pair, capacitors": (pair_tile(array=ARRAY, read_out=TAIL, pwm=SHORT), {}),
+    "pair, capacitors": (pair_tile(array=ARRAY, read_out=TAIL, drive=SHORT), {}),
     "switch": (SWITCH, {}),
     "switch, weak op-amp": (SWITCH, {"gain": 100.0, "f_unity_hertz": 2e8}),
-    "switch, capacitors": (switch_tile(array=SWITCH_ARRAY, read_out=TAIL, pwm=SHORT | SUDDEN), {}),
+    "switch, capacitors": (switch_tile(array=SWITCH_ARRAY, read_out=TAIL, drive=SHORT | SUDDEN), {}),
 }
 
 
 def timing_of(tile, t_open):
-    pwm = tile.pwm
+    pwm = tile.drive
     return IntegratorTiming(
         t_open_second=t_open,
         t_start_second=pwm.t_start_second,
@@ -273,7 +273,7 @@ def test_the_circuit_saturates_where_the_model_says(rng):
 @pytest.mark.spice
 @pytest.mark.parametrize("r_clamp", [0.0, 150.0])
 def test_the_mirror_collects_the_charge(r_clamp, rng):
-    tile = pair_tile(array=ARRAY, read_out=TAIL | {"v_clamp_volt": 0.4}, pwm=SHORT)
+    tile = pair_tile(array=ARRAY, read_out=TAIL | {"v_clamp_volt": 0.4}, drive=SHORT)
     written, ticks = conductances_from_weights(tile, random_weights(tile, rng)), random_ticks(tile, rng, 1)
     lines = current_mirror(
         ratio=0.5, c_int_farad=1e-12, v_clamp_volt=0.4, v_rest_volt=0.1, r_reset_ohm=1e3, r_clamp_ohm=r_clamp

@@ -9,7 +9,7 @@ from calibration import calibrate
 from reports import validate
 from spice_netlists import SpiceTile
 from spice_netlists.deck import Deck, build_deck
-from spice_netlists.ngspice import run_deck
+from spice_netlists.engines import run_deck
 from spice_netlists.pyspice import cell_from_subcircuit
 from tests.conftest import pair_tile, switch_tile
 from tests.tolerances import SAME_CIRCUIT, relative

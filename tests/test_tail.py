@@ -8,7 +8,7 @@ import pytest
 from scipy.linalg import expm
 
 from spice_netlists.deck import build_deck
-from spice_netlists.ngspice import run_deck
+from spice_netlists.engines import run_deck
 from tests.conftest import pair_tile
 from tests.nodal import conductance_matrix
 from tests.tolerances import ROUNDING, SPICE_LINEAR, relative
@@ -207,17 +207,17 @@ def test_cut_windows_against_ngspice(wires, after_start, rng):
     tile = pair_tile(
         array={"n_row": 64, "n_col": 2},
         wires={"r_bit_line_ohm": r, "c_bit_line_farad": 2e-14},
-        pwm={"pwm_bits": 5},
+        drive={"input_bits": 5},
         read_out={"t_tail_second": 1e-9},
         simulator={"max_step_per_lsb": 0.01},
     )
     written, ticks = conductances_from_weights(tile, random_weights(tile, rng)), random_ticks(tile, rng, 1)
-    ticks[0, :4] = tile.pwm.n_tick_max
-    t_window = tile.pwm.t_start_second + after_start
+    ticks[0, :4] = tile.drive.n_tick_max
+    t_window = tile.drive.t_start_second + after_start
     lumped = 64 * 2e-14 if r == 0 else 0.0
     reference = spice_charge(build_deck(tile, written, ticks[0]), r_end, lumped, t_window)
     g, d = written.g_plus + written.g_minus, written.g_plus - written.g_minus
-    t = timing(t_window, edge=tile.pwm.t_edge_second)
+    t = timing(t_window, edge=tile.drive.t_edge_second)
     tail = cut_tail_charge(g, d, ticks, r_ohm=r, r_end_ohm=r_end, c_farad=2e-14, v_volt=V, timing=t)
     y_in = transfer_to_clamp(g, r)[1]
     offset = (0.4 - 0.4005) * t_window * y_in / (1 + r_end * y_in)

@@ -102,7 +102,7 @@ def test_hash_depends_on_values_not_on_name_or_source():
         (TILE.replace('"mine"', '"a/../b"'), "name: .*pattern"),
         (TILE.replace('"mine"', '"x\\n.include /etc/passwd"'), "name: .*pattern"),
         (TILE + "[cell]\nkind = 'rail'\n", r"\[cell\]: needs kind = one of 'rail_pair', 'gated_1t1r'"),
-        (TILE + "[pwm]\nt_edge_second = 2e-9\n", "t_edge_second must not exceed t_lsb_second"),
+        (TILE + "[drive]\nt_edge_second = 2e-9\n", "t_edge_second must not exceed t_lsb_second"),
         (TILE + "[conductance]\ng_min_siemens = 1.0\n", "g_min_siemens must be smaller"),
         ("wires = 3\n" + TILE, "wires must be a table, got 3"),
         (TILE + "[sources]\nfoo = 1\n", "unknown key 'sources'"),
@@ -110,7 +110,7 @@ def test_hash_depends_on_values_not_on_name_or_source():
         ("a." * 3000 + "a = 1\n" + TILE, "nested too deeply|not valid TOML"),
         (TILE + "[adc]\ncount_max = " + "9" * 6000 + "\n", "not valid TOML"),
         (TILE + "[wires]\nr_bit_line_ohm = 1e-9\n", "0 or at least 1e-3"),
-        (TILE + "[pwm]\nt_edge_second = 1e-15\nt_lsb_second = 1e-5\n", "at least 1e-9 of the longest pulse"),
+        (TILE + "[drive]\nt_edge_second = 1e-15\nt_lsb_second = 1e-5\n", "at least 1e-9 of the longest pulse"),
     ],
 )
 def test_messages_name_the_place_and_the_remedy(tmp_path, text, message):

@@ -103,11 +103,13 @@ class GatedPairParameters(Section):
     q_upper_coulomb: float
     q_upper_coulomb_per_siemens: float
     q_upper_coulomb_per_siemens2: float
+    c_upper_farad: float
     r_lower_ohm: NotNegative
     r_lower_slope_ohm_per_ampere: float
     q_lower_coulomb: float
     q_lower_coulomb_per_siemens: float
     q_lower_coulomb_per_siemens2: float
+    c_lower_farad: float
 
     def access_laws(self) -> tuple[AccessLaw, ...]:
         """The upper rail's law, then the lower one's."""
@@ -118,7 +120,7 @@ class GatedPairParameters(Section):
                 q0_coulomb=sign * getattr(self, f"q_{side}_coulomb"),
                 q1_coulomb_per_siemens=sign * getattr(self, f"q_{side}_coulomb_per_siemens"),
                 q2_coulomb_per_siemens2=sign * getattr(self, f"q_{side}_coulomb_per_siemens2"),
-                c_farad=0.0,
+                c_farad=getattr(self, f"c_{side}_farad"),
             )
             for side, sign in (("upper", 1.0), ("lower", -1.0))
         )
@@ -126,7 +128,7 @@ class GatedPairParameters(Section):
     @classmethod
     def of_switch(cls, *, r_bit_line_ohm: float, r_access_ohm: float) -> Self:
         """Two ideal switches."""
-        none = dict.fromkeys((name for name in cls.model_fields if name[0] in "qr"), 0.0)
+        none = dict.fromkeys((name for name in cls.model_fields if name != "kind"), 0.0)
         resistances = {"r_bit_line_ohm": r_bit_line_ohm, "r_upper_ohm": r_access_ohm, "r_lower_ohm": r_access_ohm}
         return cls.model_validate({**none, **resistances})
 

@@ -88,7 +88,7 @@ class _Front:
     def join(self, between_lines: FloatArray, sources: FloatArray) -> None:
         """Add a row at the front: conductances between the lines (upper triangle) and its sources [K, n_line]."""
         self._a += between_lines
-        np.fill_diagonal(self._a, 0.0)
+        np.fill_diagonal(self._a, 0.0)  # as P and `between_lines` come, it is not
         self._s[self._n : self._n + len(sources)] = sources
         self._n += len(sources)
 
@@ -107,7 +107,6 @@ class _Front:
         self._s, self._spare = self._spare, self._s
         p *= ahead
         p *= ahead[:, np.newaxis]
-        np.fill_diagonal(p, 0.0)
         self._a = p
 
     def seen_from_clamps(self) -> tuple[FloatArray, FloatArray]:

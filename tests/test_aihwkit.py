@@ -1,0 +1,264 @@
+"""`rail_pair` against the IR-drop tile of IBM's aihwkit with the same parameters (docs/aihwkit.md)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from tilemodel import TileModel, load_tile
+from tilemodel.config.operands import Conductances, conductances_from_weights, random_weights
+
+if find_spec("aihwkit") is None:
+    pytest.skip("aihwkit is not installed", allow_module_level=True)
+
+import torch
+from aihwkit.inference.converter.conductance import SinglePairConductanceConverter
+from aihwkit.inference.noise.pcm import PCMLikeNoiseModel
+from aihwkit.simulator.configs import TorchInferenceRPUConfigIRDropT
+from aihwkit.simulator.parameters.enums import AnalogMVType, BoundManagementType, NoiseManagementType
+
+pytestmark = pytest.mark.aihwkit
+
+N_ROW, N_COL = 64, 8
+V_COMMON_VOLT, V_READ_VOLT, G_MIN_MICROSIEMENS, G_MAX_MICROSIEMENS = 0.4, 0.2, 0.1, 25.0
+CYCLES_PER_CHARGE = 6.24 / 100  # of 1 uA for one tick of 1 ns
+
+# In float64, of full scale. aihwkit adds 1e-12 uS to ground at each node: 1e-12 to 3e-12 of these tiles' full scale
+FLOAT64 = 5e-12
+# In float32, in roundings of the 0.4 V on which aihwkit's node voltages sit (measured: 4 to 7)
+FLOAT32_ROUNDINGS = 16
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How inputs of `bits` (sign included) become pulses; `low_bits` is the width of the split mode's first pass."""
+
+    name: str
+    bits: int = 8
+    low_bits: int = 3
+
+    @property
+    def n_tick_max(self) -> int:
+        return 2 ** (self.bits - 1) - 1
+
+    def passes(self, ticks):
+        """Ticks, left shift and bits (sign included) of every pass, in the order in which they are applied."""
+        sign, magnitude = np.sign(ticks), np.abs(ticks)
+        if self.name == "conventional":
+            return [(ticks, 0, self.bits)]
+        if self.name == "split":
+            low = self.low_bits
+            return [(sign * (magnitude % 2**low), 0, low + 1), (sign * (magnitude >> low), low, self.bits - low)]
+        return [(sign * (magnitude >> bit & 1), bit, 2) for bit in range(self.bits - 1)]
+
+
+CODINGS = [Coding("conventional"), Coding("split"), Coding("split", low_bits=4), Coding("bit_wise")]
+coding_cases = pytest.mark.parametrize("coding", CODINGS, ids=lambda coding: f"{coding.name}{coding.low_bits}")
+wire_cases = pytest.mark.parametrize("r_ohm", [0.0, 0.15, 5.0])
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Charges and codes of the fast model, and what float32 may be wrong by (both [n_vec, n_col])."""
+
+    charge: np.ndarray
+    """Of all passes, shifted and added [uA ticks]."""
+    code: np.ndarray
+    float32_error: np.ndarray
+    code_undecided: np.ndarray
+    """Where a pass lies so near to a code's edge that float32 cannot tell its side."""
+
+
+def our_tile(folder, r_ohm, bits):
+    """IBM's preset with aihwkit's circuit and window for one pass of `bits`.
+
+    aihwkit's last segment, before the clamp, is half as long as the others. In segments of half the length
+    that is a line of 2 n - 1 nodes, every other one without a cell. The window is the longest pulse and one tick.
+    """
+    text = f"""
+        name = "as_in_aihwkit"
+        preset = "ibm_pcm_14nm"
+        [array]
+        n_row = {2 * N_ROW - 1}
+        n_col = {N_COL}
+        [wires]
+        r_bit_line_ohm = {r_ohm / 2}
+        [pwm]
+        pwm_bits = {bits}
+        t_start_second = 0.45e-9
+        [read_out]
+        t_tail_second = 0.5e-9
+    """
+    path = folder / "tile.toml"
+    path.write_text(text)
+    return load_tile(path)
+
+
+def our_conductances(tile, weights):
+    spread = np.zeros((2 * N_ROW - 1, N_COL))
+    spread[::2] = weights
+    written = conductances_from_weights(tile, spread)
+    empty = np.arange(2 * N_ROW - 1)[:, np.newaxis] % 2 == 1
+    return Conductances(g_plus=np.where(empty, 0, written.g_plus), g_minus=np.where(empty, 0, written.g_minus))
+
+
+def our_pass(folder, r_ohm, bits, weights, ticks):
+    """Charges [uA ticks] and codes of one pass, and the charge error of one rounding of 0.4 V."""
+    tile = our_tile(folder, r_ohm, bits)
+    model = TileModel(tile, our_conductances(tile, weights))
+    spread = np.zeros((len(ticks), 2 * N_ROW - 1), dtype=np.int64)
+    spread[:, ::2] = ticks
+    output = model.mvm(spread)
+    at_rest = model.charges(np.zeros_like(spread[:1]))
+    clamp_offset = V_COMMON_VOLT - tile.read_out.v_clamp_volt
+    rounding = np.finfo(np.float32).eps * V_COMMON_VOLT / clamp_offset * at_rest
+    unit = 1e-6 * tile.pwm.t_lsb_second
+    return output.charge_coulomb / unit, output.code, np.abs(rounding) / unit
+
+
+def ours(folder, r_ohm, coding, weights, ticks, *, trapezoid=False):
+    # With [drive] coding in the tile file this loop becomes one TileModel.mvm
+    charge, code, error, undecided = 0.0, 0, 0.0, False
+    for ticks_of_pass, shift, bits in coding.passes(ticks):
+        q, c, rounding = our_pass(folder, r_ohm, bits, weights, ticks_of_pass)
+        if trapezoid:  # half a tick more for every pulse: the first sample is taken twice
+            first, _, _ = our_pass(folder, r_ohm, bits, weights, np.sign(ticks_of_pass))
+            rest, _, _ = our_pass(folder, r_ohm, bits, weights, np.zeros_like(ticks_of_pass))
+            q = q + (first - rest) / 2
+        bound = FLOAT32_ROUNDINGS * rounding
+        cycles = np.abs(q) * CYCLES_PER_CHARGE
+        near_edge = (np.abs(cycles - np.rint(cycles)) <= bound * CYCLES_PER_CHARGE) & (np.rint(cycles) > 0)
+        charge, code = charge + 2**shift * q, code + 2**shift * c
+        error, undecided = error + 2**shift * bound, undecided | near_edge
+    return Ours(charge, code, error, undecided)
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """aihwkit makes some of its arrays with torch's default type, whatever the tile's is."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def pulses_in_float32(bits):
+    """Ticks that aihwkit applies for 0 ... n_tick_max: its test for the end, x > t, fails where they round apart."""
+    n_tick_max = 2 ** (bits - 1) - 1
+    x = torch.arange(n_tick_max + 1, dtype=torch.float32) * (1 / n_tick_max)
+    grid = torch.linspace(0.0, 1.0, n_tick_max + 1, dtype=torch.float32)
+    return (x[:, None] > grid).sum(1).numpy()
+
+
+# With 8 bits the two round alike if torch has fused multiply-add (AVX2), else 73 becomes 74 and so on
+float32_exact = pytest.mark.skipif(
+    (pulses_in_float32(8) != np.arange(128)).any(), reason="without AVX2, aihwkit in float32 lengthens pulses"
+)
+
+
+def g_converter():
+    return SinglePairConductanceConverter(g_max=G_MAX_MICROSIEMENS, g_min=G_MIN_MICROSIEMENS)
+
+
+def aihwkit_config(r_ohm, coding, *, adc, trapezoid):
+    config = TorchInferenceRPUConfigIRDropT()
+    config.mapping.max_input_size = N_ROW  # or it pads the tile to 512 rows with cells at g_min
+    config.noise_model = PCMLikeNoiseModel(g_converter=g_converter())
+    io = config.forward
+    io.inp_res, io.inp_bound, io.inp_noise = 1 / (2**coding.bits - 2), 1.0, 0.0
+    io.out_res, io.out_bound, io.out_noise = -1.0, -1.0, 0.0
+    io.noise_management, io.bound_management = NoiseManagementType.NONE, BoundManagementType.NONE
+    modes = {"conventional": "ONE_PASS", "split": "SPLIT_MODE", "bit_wise": "BIT_WISE"}
+    io.mv_type, io.split_mode_bit_shift = AnalogMVType[modes[coding.name]], coding.low_bits
+    io.ir_drop_rs, io.ir_drop_segments = r_ohm, N_ROW  # its defaults: ir_drop 1.0, clamp 0.4005 V, 6.24 GHz
+    io.adc_quantization, io.ir_drop_integration_sum = adc, not trapezoid
+    return config
+
+
+def aihwkit(r_ohm, coding, weights, ticks, dtype, *, adc=False, trapezoid=False):
+    """The tile's output as charges [uA ticks], or codes if `adc`."""
+    with default_dtype(dtype), torch.no_grad():
+        config = aihwkit_config(r_ohm, coding, adc=adc, trapezoid=trapezoid)
+        tile = config.simulator_tile_class(weights.shape[0], weights.shape[1], config)
+        tile.set_weights(torch.tensor(weights.T.copy(), dtype=dtype))
+        output = tile.forward(torch.tensor(ticks / coding.n_tick_max, dtype=dtype), is_test=True)
+    scale = (G_MAX_MICROSIEMENS - G_MIN_MICROSIEMENS) * V_READ_VOLT * coding.n_tick_max
+    charge = output.numpy().astype(np.float64) * scale
+    return charge * CYCLES_PER_CHARGE if adc else charge
+
+
+@pytest.fixture
+def weights(tmp_path, rng):
+    values = random_weights(our_tile(tmp_path, 0.0, 8), rng)[:N_ROW]
+    values[3, 2] = 1.0  # aihwkit stretches a matrix until its largest weight has g_max
+    return values
+
+
+@pytest.fixture
+def ticks(rng):
+    values = rng.integers(-127, 128, (8, N_ROW))
+    values[0], values[1] = 0, 127
+    return values
+
+
+def test_weights_become_the_same_conductances(tmp_path, weights):
+    tile = our_tile(tmp_path, 0.15, 8)
+    mapped = our_conductances(tile, weights)
+    (plus, minus), _ = g_converter().convert_to_conductances(torch.tensor(weights, dtype=torch.float64))
+    np.testing.assert_allclose(mapped.g_plus[::2], 1e-6 * plus.numpy(), rtol=1e-14)
+    np.testing.assert_allclose(mapped.g_minus[::2], 1e-6 * minus.numpy(), rtol=1e-14)
+
+
+@wire_cases
+@coding_cases
+@pytest.mark.parametrize("trapezoid", [False, True])
+def test_charges_in_float64(tmp_path, weights, ticks, r_ohm, coding, trapezoid):
+    expected = ours(tmp_path, r_ohm, coding, weights, ticks, trapezoid=trapezoid).charge
+    charge = aihwkit(r_ohm, coding, weights, ticks, torch.float64, trapezoid=trapezoid)
+    assert np.abs(charge - expected).max() <= FLOAT64 * np.abs(expected).max()
+
+
+@float32_exact
+@wire_cases
+@coding_cases
+def test_charges_in_float32(tmp_path, weights, ticks, r_ohm, coding):
+    expected = ours(tmp_path, r_ohm, coding, weights, ticks)
+    charge = aihwkit(r_ohm, coding, weights, ticks, torch.float32)
+    assert (np.abs(charge - expected.charge) <= expected.float32_error).all()
+    assert expected.float32_error.max() < 2e-4 * np.abs(expected.charge).max()  # the bound itself says something
+
+
+@wire_cases
+@coding_cases
+@pytest.mark.parametrize("dtype", [pytest.param(torch.float32, marks=float32_exact), torch.float64], ids=str)
+def test_codes(tmp_path, weights, ticks, r_ohm, coding, dtype):
+    expected = ours(tmp_path, r_ohm, coding, weights, ticks)
+    code = aihwkit(r_ohm, coding, weights, ticks, dtype, adc=True)
+    assert np.abs(code - np.rint(code)).max() < 1e-3
+    differ = np.rint(code) != expected.code
+    assert not (differ & ~expected.code_undecided).any()
+    assert not (dtype == torch.float64 and differ.any())
+    assert expected.code_undecided.mean() < 0.1
+    assert np.abs(expected.code).max() > 100
+
+
+def test_float32_lengthens_pulses_of_seven_bits(tmp_path, weights, ticks):
+    """Seven bits are its default: inp_res = 1 / 126."""
+    coding = Coding("conventional", bits=7)
+    ticks = np.sign(ticks) * (np.abs(ticks) // 2)
+    lengthened = np.sign(ticks) * pulses_in_float32(7)[np.abs(ticks)]
+    assert (lengthened != ticks).any()
+    for dtype, applied in ((torch.float64, ticks), (torch.float32, lengthened)):
+        expected = ours(tmp_path, 0.15, coding, weights, applied)
+        charge = aihwkit(0.15, coding, weights, ticks, dtype)
+        assert (np.abs(charge - expected.charge) <= expected.float32_error).all()
+
+
+def test_an_odd_number_of_columns_fails_in_aihwkit(weights, ticks):
+    with pytest.raises(RuntimeError, match="must match the size"):
+        aihwkit(0.15, CODINGS[0], weights[:, :3], ticks, torch.float64)
