@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilemodel.config.adc import IdealAdc
-from tilemodel.config.cell import GatedCell, GatedPairCell
+from tilemodel.config.cell import GatedCell, GatedPairCell, SubcktDevice
 from tilemodel.config.operands import (
     Conductances,
     conductances_from_weights,
@@ -47,7 +47,13 @@ def design_experiment(tile: TileConfig, rng: np.random.Generator) -> list[Condit
     if not isinstance(tile.cell, GatedCell | GatedPairCell):
         conductances = conductances_from_weights(small, random_weights(small, rng))
         ticks = np.concatenate([random_ticks(small, rng, 2), np.zeros((1, _N_ROW), dtype=np.int64)])
-        return [Condition(name="random", tile=small, conductances=conductances, ticks=ticks)]
+        random = Condition(name="random", tile=small, conductances=conductances, ticks=ticks)
+        if not isinstance(tile.cell.device, SubcktDevice):
+            return [random]
+        # a law of conduction shows between amplitudes only
+        drive = small.drive.model_copy(update={"coding": "amplitude"})
+        graded = small.model_copy(update={"drive": drive})
+        return [random, Condition(name="amplitudes", tile=graded, conductances=conductances, ticks=ticks)]
     conductances = _graded_conductances(small, rng)
     both_ways = isinstance(tile.cell, GatedPairCell)
     pulses = {

@@ -11,11 +11,17 @@ from calibration.reference import reference_output
 from spice_netlists.batch import Progress, run_side_by_side
 from spice_netlists.cells import CellCircuit, own_cell_sha256
 from tilemodel.compact import CompactModel, ConditionRecord, FitStatistics, Provenance
-from tilemodel.config.cell import GatedCell, GatedPairCell, SwitchAccess
+from tilemodel.config.cell import GatedCell, GatedPairCell, LinearDevice, SubcktDevice, SwitchAccess
 from tilemodel.config.tile import TileConfig
 from tilemodel.model import TileModel
 from tilemodel.output import TileOutput
-from tilemodel.parameters import AnyParameters, GatedPairParameters, GatedParameters, parameters_from_tile
+from tilemodel.parameters import (
+    AnyParameters,
+    GatedPairParameters,
+    GatedParameters,
+    driven_parameters,
+    parameters_from_tile,
+)
 from tilemodel.version import VERSION
 
 __all__ = ["calibrate", "starting_point"]
@@ -89,6 +95,10 @@ def starting_point(tile: TileConfig, *, own_cell: bool = False) -> tuple[AnyPara
     r_wire = tile.wires_in_use.r_bit_line_ohm
     wire = {"r_bit_line_ohm": r_wire} if r_wire > 0 else {}
     cell, v = tile.cell, tile.v_read_volt
+    if isinstance(cell.device, SubcktDevice):
+        ohmic = LinearDevice(kind="linear", polarity_asymmetry=0.0)
+        start = driven_parameters(tile, device=ohmic).model_copy(update={"device_curvature_per_volt2": 1.0})
+        return start, {"g_factor": 1.0, "device_curvature_per_volt2": 1.0, "polarity_asymmetry": 0.1}
     if not isinstance(cell, GatedCell | GatedPairCell):
         return parameters_from_tile(tile), {**wire, "v_read_volt": v, "v_clamp_volt": v}
     sides = ("",) if isinstance(cell, GatedCell) else ("upper_", "lower_")

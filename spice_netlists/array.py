@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -108,7 +109,7 @@ def _rail(language: Language, name: str, nodes: list[str], tile: TileConfig) -> 
         if wires.r_driver_ohm > 0:
             yield language.resistor(f"Rd{side}{name}", f"d{name}", feed, wires.r_driver_ohm)
     if wires.r_row_ohm > 0:
-        for column, (left, right) in enumerate(zip(nodes, nodes[1:], strict=False)):
+        for column, (left, right) in enumerate(pairwise(nodes)):
             yield language.resistor(f"Rs{name}_{column}", left, right, wires.r_row_ohm)
     if wires.c_row_farad > 0:
         distinct = nodes if wires.r_row_ohm > 0 else nodes[:1]

@@ -28,7 +28,7 @@ FloatArray = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 """Called with (runs done, runs in all)."""
 Rate = Callable[[FloatArray, Sequence[int]], FloatArray]
-"""Frequency [hertz], [..., n_line of the run], of oscillators at the currents [..., n_line of the run] of given lines."""
+"""Frequency of oscillators [hertz] at the currents [ampere] of given lines, both [..., n_line of the run]."""
 Result = TypeVar("Result")
 
 # ngspice's time grows faster than the number of bit lines in a deck; 16 amortise its start

@@ -11,18 +11,27 @@ from tilemodel.config.cell import (
     Device,
     GatedCell,
     GatedPairCell,
+    LinearDevice,
     SinhDevice,
     Sky130NfetAccess,
     SubcktAccess,
+    SubcktDevice,
     SwitchAccess,
 )
 from tilemodel.config.errors import InputError
 from tilemodel.config.load import read_limited
 from tilemodel.config.tile import TileConfig
 
-__all__ = ["CellCircuit", "access_varies", "is_ohmic", "memory_circuit", "own_cell_sha256", "tile_cell"]
+__all__ = [
+    "CellCircuit",
+    "MemoryCircuit",
+    "access_varies",
+    "is_ohmic",
+    "memory_circuit",
+    "own_cell_sha256",
+    "tile_cell",
+]
 
-MEMORY_NAME = "memory"
 _MAX_CIRCUIT_BYTES = 1_000_000
 # Share of a varying access resistance that the switch itself has
 _SWITCH_SHARE = 1e-3
@@ -50,10 +59,10 @@ class CellCircuit:
             raise InputError(f"cell: the text has no '.subckt {self.name}'; it has {[name for name, _ in heads]}")
         words = head.lower().replace("params:", " ").split()
         pins = [word for word in words if "=" not in word]
-        if len(pins) not in (3, 5) or not any(word.startswith("g=") for word in words):
+        if len(pins) not in (2, 3, 5) or not any(word.startswith("g=") for word in words):
             raise InputError(
-                f"cell {self.name}: expected three pins (bit, word, source line; five in a 2T1R cell) and a parameter "
-                f"g, got {head!r}"
+                f"cell {self.name}: expected three pins (bit, word, source line; five in a 2T1R cell, two in a memory "
+                f"element) and a parameter g, got {head!r}"
             )
         forbidden = re.search(r"^\s*\.(control|end|include|inc|lib|exec|tran|options?)\b", self.text, re.I | re.M)
         unreadable = [path for path in self.model_files if not path.is_file()]
@@ -78,20 +87,39 @@ class CellCircuit:
         return len([word for word in head.lower().replace("params:", " ").split() if "=" not in word])
 
 
-def is_ohmic(device: Device) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class MemoryCircuit:
+    """A memory element as a sub-circuit with a parameter `g`."""
+
+    name: str
+    text: str
+
+
+def is_ohmic(device: Device | SubcktDevice) -> bool:
     """Whether the memory element is a plain resistor."""
-    return not isinstance(device, SinhDevice) and device.polarity_asymmetry == 0
+    return isinstance(device, LinearDevice) and device.polarity_asymmetry == 0
 
 
-def memory_circuit(device: Device) -> str | None:
-    """The memory element as a sub-circuit `memory` with pins rail and bit line; None where a resistor does."""
+def memory_circuit(device: Device | SubcktDevice) -> MemoryCircuit | None:
+    """The memory element as a sub-circuit with pins row side and bit line; None where a resistor does.
+
+    Raises `InputError` for a circuit of the user's own without the two pins and the parameter `g`.
+    """
+    if isinstance(device, SubcktDevice):
+        circuit = CellCircuit(name=device.subckt, text=_read_circuit(Path(device.file)), v_gate_volt=0.0)
+        if circuit.pin_count() != 2:
+            raise InputError(
+                f"device {device.subckt}: a memory element has two pins (row side, bit line), this one has "
+                f"{circuit.pin_count()}"
+            )
+        return MemoryCircuit(name=device.subckt, text=circuit.text)
     if is_ohmic(device):
         return None
     v = "V(a,b)"
     law = f"{device.v_sinh_volt!r}*sinh({v}/{device.v_sinh_volt!r})" if isinstance(device, SinhDevice) else v
     factor = 1.0 - device.polarity_asymmetry
     both = law if factor == 1.0 else f"({v} >= 0 ? 1 : {factor!r})*{law}"
-    return f".subckt {MEMORY_NAME} a b g=1u\nBm a b I={{g}}*({both})\n.ends"
+    return MemoryCircuit(name="memory", text=f".subckt memory a b g=1u\nBm a b I={{g}}*({both})\n.ends")
 
 
 def tile_cell(tile: TileConfig, own: CellCircuit | None = None) -> CellCircuit:
@@ -122,14 +150,14 @@ def _described_cell(tile: TileConfig, cell: GatedCell | GatedPairCell) -> CellCi
         )
     pair = isinstance(cell, GatedPairCell)
     memory = memory_circuit(cell.device)
-    element = "Rmem bl m {1/g}" if memory is None else f"Xmem m bl {MEMORY_NAME} g={{g}}"
+    element = "Rmem bl m {1/g}" if memory is None else f"Xmem m bl {memory.name} g={{g}}"
     name = "cell_2t1r" if pair else "cell_1t1r"
     pins = "bl wlp wln slp sln" if pair else "bl wl sl"
     paths = [("p", "wlp", "slp"), ("n", "wln", "sln")] if pair else [("", "wl", "sl")]
     varies = access_varies(tile)
     lines = [
         *([_switch_model(access, varies=varies)] if isinstance(access, SwitchAccess) else []),
-        *([memory] if memory else []),
+        *([memory.text] if memory else []),
         f".subckt {name} {pins} g=1u{' ra=1' if varies else ''}",
         element,
         *(line for path in paths for line in _access_lines(access, *path, varies=varies)),
@@ -147,8 +175,10 @@ def own_cell_sha256(tile: TileConfig, own: CellCircuit | None = None) -> str | N
     """Hash of the user's cell circuit, given or named in the tile file; None for the project's own cells."""
     if own is not None:
         return own.sha256()
-    access = getattr(tile.cell, "access", None)
-    return tile_cell(tile).sha256() if isinstance(access, SubcktAccess) else None
+    if isinstance(getattr(tile.cell, "access", None), SubcktAccess):
+        return tile_cell(tile).sha256()
+    memory = memory_circuit(tile.cell.device) if isinstance(tile.cell.device, SubcktDevice) else None
+    return None if memory is None else hashlib.sha256(memory.text.encode()).hexdigest()
 
 
 def access_varies(tile: TileConfig) -> bool:
@@ -169,7 +199,7 @@ def _switch_model(access: SwitchAccess, *, varies: bool) -> str:
 
 
 def _access_lines(access: Access, suffix: str, word: str, rail: str, *, varies: bool) -> list[str]:
-    """The access device between the inner node m and a rail; one that varies is mostly a resistor `ra` times as large."""
+    """The access device between the inner node m and a rail; one that varies is mostly a resistor, `ra` times r_on."""
     if isinstance(access, SwitchAccess):
         if not varies:
             return [f"Sacc{suffix} m {rail} {word} 0 access_switch"]

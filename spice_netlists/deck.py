@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spice_netlists.array import bit_lines, driven_cells, gated_cells, rails
-from spice_netlists.cells import MEMORY_NAME, CellCircuit, access_varies, memory_circuit, tile_cell
+from spice_netlists.cells import CellCircuit, access_varies, memory_circuit, tile_cell
 from spice_netlists.drive import rail_drivers, word_line_drivers
 from spice_netlists.language import NgspiceLanguage
 from spice_netlists.nodes import rails_resist
@@ -196,8 +196,8 @@ def _array(
         if own is not None:
             raise InputError(f"tile {tile.name}: a cell circuit replaces the cell of gated tiles only")
         memory = memory_circuit(tile.cell.device)
-        body = driven_cells(language, tile, cells, lines, None if memory is None else MEMORY_NAME)
-        return (), [*([] if memory is None else [memory]), *body], []
+        body = driven_cells(language, tile, cells, lines, None if memory is None else memory.name)
+        return (), [*([] if memory is None else [memory.text]), *body], []
     cell = tile_cell(tile, own)
     varies = access_varies(tile) and own is None
     body = _gated_instances(language, tile, cells, chip, lines, cell.name, varies=varies)
@@ -254,8 +254,8 @@ def _header(tile: TileConfig, conductances: Conductances, circuit: Circuit) -> s
     negated = circuit.charge_sign < 0
     if circuit.sense.of_voltage:
         charge = (
-            f"* The charge of bit line n is {circuit.sense.coulomb_per_volt * circuit.charge_sign!r} coulomb/volt times\n"
-            "* the change of v(out<n>) from its rest, which ngspice prints as output<n> at the end of the window."
+            f"* The charge of bit line n is {circuit.sense.coulomb_per_volt * circuit.charge_sign!r} coulomb/volt\n"
+            "* times the change of v(out<n>) from its rest, which ngspice prints as output<n> at the window's end."
         )
     else:
         charge = "* The charge of bit line n is the integral of i(vclamp<n>), which ngspice prints as charge<n>" + (

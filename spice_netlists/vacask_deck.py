@@ -7,7 +7,7 @@ from spice_netlists.cells import is_ohmic
 from spice_netlists.drive import rail_drivers, word_line_drivers
 from spice_netlists.read_out import read_out_lines
 from spice_netlists.vacask_language import MEMORY_VERILOG_A, SWITCH_VERILOG_A, VacaskLanguage
-from tilemodel.config.cell import Device, SinhDevice, SwitchAccess
+from tilemodel.config.cell import Device, SinhDevice, SubcktDevice, SwitchAccess
 from tilemodel.config.errors import InputError
 from tilemodel.config.layout import CellLayout
 from tilemodel.config.mismatch import ChipDraw
@@ -31,6 +31,10 @@ def vacask_files(tile: TileConfig) -> dict[str, str]:
         raise InputError(
             f"tile {tile.name} [read_out.circuit]: kind = {tile.read_out.circuit.kind!r} is a circuit for ngspice; set "
             "[simulator] engine = 'ngspice', or take an ideal or resistive clamp"
+        )
+    if isinstance(tile.cell.device, SubcktDevice):
+        raise InputError(
+            f"tile {tile.name} [cell.device]: a circuit of one's own is for ngspice; set [simulator] engine = 'ngspice'"
         )
     files = {} if is_ohmic(tile.cell.device) else {"memory.va": MEMORY_VERILOG_A}
     if tile.is_gated:
@@ -80,6 +84,7 @@ def vacask_text(
 
 def _models(language: VacaskLanguage, tile: TileConfig) -> list[str]:
     device = tile.cell.device
+    assert not isinstance(device, SubcktDevice)  # vacask_files
     lines = [] if is_ohmic(device) else [language.model("memory", "tilemodel_memory", _law(device))]
     return [*lines, *([language.model("access", "tilemodel_switch")] if tile.is_gated else [])]
 

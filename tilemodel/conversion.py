@@ -47,7 +47,7 @@ def read_pass(
     """Drive the programmed tile with one pass and integrate."""
     circuit = tile.read_out.circuit
     if isinstance(circuit, IntegratorReadOut):
-        return _integrated(tile, chip, circuit, programmed.currents(drive), drive)
+        return _integrated(tile, circuit, programmed.currents(drive), drive)
     result = programmed.charges(drive)
     charge, bound = result.charge_coulomb, result.error_bound_coulomb
     if isinstance(circuit, MirrorReadOut):
@@ -58,10 +58,8 @@ def read_pass(
     return PassOutput(drive=drive, charge_line_coulomb=charge, error_bound_coulomb=bound, cycle_line=cycles)
 
 
-def _integrated(
-    tile: TileConfig, chip: ChipDraw, circuit: IntegratorReadOut, currents: LineCurrents, drive: Pass
-) -> PassOutput:
-    """Charges as the op-amp's output gives them. The tile's sign of charge is the integrator's times -1 or +1."""
+def _integrated(tile: TileConfig, circuit: IntegratorReadOut, currents: LineCurrents, drive: Pass) -> PassOutput:
+    """Charges as the op-amps' outputs give them: linear in the currents, whatever their sign stands for."""
     timing = tile.drive
     clamp = tile.read_out.v_clamp_volt
     result = integrator_output(
@@ -94,7 +92,7 @@ def _integrated(
 
 
 def _cycles(tile: TileConfig, bank: ConverterBank, currents: LineCurrents) -> FloatArray:
-    """Integral of the oscillators' frequency over the window: rest, then each tick with the edge that it begins with."""
+    """Integral of the oscillators' frequency over the window: rest, and each tick with the edge that begins it."""
     timing, current = tile.drive, currents.current_ampere
     n_tick = current.shape[1] - 1
     rest, ticks = current[:, :1], current[:, 1:]

@@ -1,12 +1,12 @@
 """What the fast model does not cover, refused with its reason."""
 
-from tilemodel.config.cell import GatedCell, GatedPairCell, LinearDevice
+from tilemodel.config.cell import GatedCell, GatedPairCell
 from tilemodel.config.errors import InputError
 from tilemodel.config.read_out import IdealClamp, IntegratorReadOut, MirrorReadOut, ResistiveClamp
 from tilemodel.config.tile import TileConfig
 from tilemodel.conversion import converter_bank
 from tilemodel.ends import end_resistance_ohm
-from tilemodel.parameters import AnyParameters
+from tilemodel.parameters import AnyParameters, DrivenParameters
 from tilemodel.solvers.settling import settling_time_bound_second
 
 __all__ = ["refuse_uncovered"]
@@ -19,7 +19,7 @@ def refuse_uncovered(tile: TileConfig, parameters: AnyParameters) -> None:
         raise InputError(f"parameters of a {parameters.kind} tile were given to the {tile.cell.kind} tile {tile.name}")
     _refuse_read_out(tile)
     if tile.read_out.window == "cut":
-        _refuse_cut_window(tile)
+        _refuse_cut_window(tile, parameters)
     else:
         _refuse_unsettled(tile, parameters.r_bit_line_ohm)
     if tile.is_gated:
@@ -46,10 +46,9 @@ def _refuse_read_out(tile: TileConfig) -> None:
         )
 
 
-def _refuse_cut_window(tile: TileConfig) -> None:
+def _refuse_cut_window(tile: TileConfig, parameters: AnyParameters) -> None:
     circuit = tile.read_out.circuit
-    device = tile.cell.device
-    linear = isinstance(device, LinearDevice) and device.polarity_asymmetry == 0 and not tile.is_gated
+    linear = isinstance(parameters, DrivenParameters) and parameters.is_ohmic
     if not linear or _rails_resist(tile):
         raise InputError(
             f"tile {tile.name} [read_out]: window = 'cut' is covered for driven, Ohmic cells on ideal row conductors; "
@@ -84,6 +83,6 @@ def _refuse_short_ticks(tile: TileConfig, r_bit_line_ohm: float) -> None:
     needed = settling_need_second(tile, r_bit_line_ohm)
     if tile.drive.t_lsb_second < needed:
         raise InputError(
-            f"tile {tile.name} [drive]: t_lsb_second = {tile.drive.t_lsb_second:g} is too short for the wires to settle "
+            f"tile {tile.name} [drive]: t_lsb_second = {tile.drive.t_lsb_second:g} is too short for wires to settle "
             f"between pulse ends; the model needs at least {needed:.3g} s for {tile.array.n_row} rows"
         )

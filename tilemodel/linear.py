@@ -29,18 +29,19 @@ class LinearTile:
     """The effective matrix of a tile with its conductances written."""
 
     def __init__(self, tile: TileConfig, cells: CellLayout, chip: ChipDraw, parameters: DrivenParameters) -> None:
-        self._tile, self._cells, self._parameters = tile, cells, parameters
+        self._tile, self._parameters = tile, parameters
+        self._g: FloatArray = cells.g_siemens * parameters.g_factor
         self._north = lines_read_north(tile)
         self._swing = np.array(cells.swing_volt) * (parameters.v_read_volt / tile.v_read_volt)
         wires = tile.wires_in_use
         if parameters.r_row_ohm == 0 and wires.r_driver_ohm == 0:
-            total = _far_end_first(cells.g_siemens.sum(axis=0), self._north)
+            total = _far_end_first(self._g.sum(axis=0), self._north)
             transfer, y_in = transfer_to_clamp(total, parameters.r_bit_line_ohm, end_resistance_ohm(tile))
-            per_rail = cells.g_siemens * _far_end_first(transfer, self._north)
+            per_rail = self._g * _far_end_first(transfer, self._north)
             self._conductance = np.diag(y_in)
         else:
             per_rail, self._conductance = mesh_transfer(
-                cells.g_siemens,
+                self._g,
                 r_bit_ohm=parameters.r_bit_line_ohm,
                 r_end_ohm=end_resistance_ohm(tile),
                 r_row_ohm=parameters.r_row_ohm,
@@ -93,7 +94,8 @@ class LinearTile:
     def _cut(self, drive: Pass, window: float) -> tuple[FloatArray, FloatArray]:
         """What the end of the window cuts off [coulomb], and a bound of what that leaves out, each [n_vec, n_line]."""
         timing = self._tile.drive
-        total, driven = self._cells.g_siemens.sum(axis=0), np.einsum("k,kil->il", self._swing, self._cells.g_siemens)
+        total: FloatArray = self._g.sum(axis=0)
+        driven: FloatArray = np.einsum("k,kil->il", self._swing, self._g)
         cut, dropped = np.zeros((2, len(drive.n_tick), total.shape[1]))
         for lines, step in ((~self._north, 1), (self._north, -1)):
             if not lines.any():

@@ -30,8 +30,9 @@ class TileModel:
     """A tile programmed with `conductances`, ready to multiply.
 
     `parameters` default to what the tile file states; a calibrated tile gives its fitted ones, and what their fit
-    left unexplained as `error_bound_coulomb_per_row` of a bit line (`CompactModel.tile_model`). Raises `InputError` for a tile that the model does not cover: transistors
-    without calibration, parameters of another cell, a window or tick too short for the bit line to settle.
+    left unexplained as `error_bound_coulomb_per_row` of a bit line (`CompactModel.tile_model`). Raises `InputError`
+    for a tile that the model does not cover (`tilemodel.coverage`): transistors without calibration, parameters of
+    another cell, a window or tick too short for the wires to settle, combinations without a solver.
     """
 
     def __init__(
@@ -107,15 +108,15 @@ def ideal_charge(tile: TileConfig, conductances: Conductances, ticks: IntArray) 
 
 def _programmed(tile: TileConfig, cells: CellLayout, chip: ChipDraw, parameters: AnyParameters) -> ProgrammedTile:
     """The cheapest exact way: effective matrix, one pass an event, or relaxation."""
-    # numba takes half a second that linear tiles need not pay
-    ohmic = isinstance(tile.cell.device, LinearDevice) and tile.cell.device.polarity_asymmetry == 0
-    if isinstance(parameters, DrivenParameters) and ohmic:
+    if isinstance(parameters, DrivenParameters) and parameters.is_ohmic:
         return LinearTile(tile, cells, chip, parameters)
+    # numba takes half a second that linear tiles need not pay
     from tilemodel.gated_1t1r import GatedTile
     from tilemodel.network import NetworkTile
 
     ideal_rails = tile.wires.r_row_ohm == 0 and tile.wires.r_driver_ohm == 0
     equal = ideal_rails and not chip.clamp_offset_volt.any()
+    ohmic = isinstance(tile.cell.device, LinearDevice) and tile.cell.device.polarity_asymmetry == 0
     if isinstance(tile.cell, GatedCell) and isinstance(parameters, GatedParameters) and ohmic and equal:
         return GatedTile(tile, cells, chip, parameters)
     return NetworkTile(tile, cells, chip, parameters)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tilemodel.config.cell import SinhDevice
+from tilemodel.config.cell import SinhDevice, SubcktDevice
 from tilemodel.config.errors import InputError
 from tilemodel.config.layout import CellLayout, lines_read_north
 from tilemodel.config.mismatch import ChipDraw
@@ -25,12 +25,13 @@ class NetworkTile:
     def __init__(self, tile: TileConfig, cells: CellLayout, chip: ChipDraw, parameters: AnyParameters) -> None:
         self._tile, self._sign = tile, cells.charge_sign
         laws = _access_laws(parameters, len(cells.rest_volt))
-        g, device, wires = cells.g_siemens, tile.cell.device, tile.wires_in_use
+        g, wires = cells.g_siemens, tile.wires_in_use
         driven = parameters if isinstance(parameters, DrivenParameters) else None
+        v_sinh, asymmetry = _device_law(tile, driven)
         clamp = tile.read_out.v_clamp_volt if driven is None else driven.v_clamp_volt
         swing = np.array(cells.swing_volt)
         self._network = Network(
-            g=np.ascontiguousarray(g),
+            g=np.ascontiguousarray(g if driven is None else g * driven.g_factor),
             r_access=np.stack([law.r_ohm * chip.access_resistance_factor for law in laws]),
             r_access_slope=np.array([law.slope_ohm_per_ampere for law in laws]),
             pulse_charge=np.stack(
@@ -40,8 +41,8 @@ class NetworkTile:
                 ]
             ),
             c_pulse=np.array([law.c_farad for law in laws]),
-            v_sinh=device.v_sinh_volt if isinstance(device, SinhDevice) else 0.0,
-            polarity_asymmetry=device.polarity_asymmetry,
+            v_sinh=v_sinh,
+            polarity_asymmetry=asymmetry,
             gate_sign=np.array(cells.gate_sign, dtype=np.int64),
             rest_volt=np.array(cells.rest_volt) - clamp,
             swing_volt=swing if driven is None else swing * (driven.v_read_volt / tile.v_read_volt),
@@ -95,6 +96,16 @@ class NetworkTile:
             raise InputError(
                 f"tile {self._tile.name}: {error}; look for a parameter that is out of all proportion"
             ) from None
+
+
+def _device_law(tile: TileConfig, driven: DrivenParameters | None) -> tuple[float, float]:
+    """Voltage of the sinh law (0: linear) and polarity asymmetry: fitted ones, or the tile's."""
+    device = tile.cell.device
+    if driven is not None:
+        curvature = driven.device_curvature_per_volt2
+        return (curvature**-0.5 if curvature > 0 else 0.0), driven.polarity_asymmetry
+    assert not isinstance(device, SubcktDevice)  # of cells without access device only
+    return device.v_sinh_volt if isinstance(device, SinhDevice) else 0.0, device.polarity_asymmetry
 
 
 def _access_laws(parameters: AnyParameters, n_rail: int) -> tuple[AccessLaw, ...]:

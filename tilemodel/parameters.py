@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from tilemodel.config.cell import GatedCell, GatedPairCell, SwitchAccess
+from tilemodel.config.cell import GatedCell, GatedPairCell, LinearDevice, SinhDevice, SubcktDevice, SwitchAccess
 from tilemodel.config.errors import InputError
 from tilemodel.config.section import NotNegative, Positive, Section
 from tilemodel.config.tile import TileConfig
@@ -17,6 +17,7 @@ __all__ = [
     "GatedPairParameters",
     "GatedParameters",
     "Parameters",
+    "driven_parameters",
     "parameters_from_tile",
 ]
 
@@ -38,13 +39,25 @@ class AccessLaw:
 
 
 class DrivenParameters(Section):
-    """What tiles with driven rows depend on beside their conductances."""
+    """What tiles with driven rows depend on beside their conductances.
+
+    A memory element conducts I = G g_factor sinh(V sqrt(c)) / sqrt(c) with c = `device_curvature_per_volt2` (0: Ohm's
+    law), times (1 - polarity_asymmetry) where V is negative.
+    """
 
     kind: Literal["driven"] = "driven"
     r_bit_line_ohm: NotNegative
     r_row_ohm: NotNegative
     v_read_volt: Positive
     v_clamp_volt: float
+    g_factor: Positive
+    device_curvature_per_volt2: NotNegative
+    polarity_asymmetry: Annotated[float, Field(gt=-10, lt=1)]
+
+    @property
+    def is_ohmic(self) -> bool:
+        """Whether memory elements are plain resistors."""
+        return self.device_curvature_per_volt2 == 0 and self.polarity_asymmetry == 0
 
 
 class GatedParameters(Section):
@@ -137,6 +150,20 @@ AnyParameters = DrivenParameters | GatedParameters | GatedPairParameters
 Parameters = Annotated[AnyParameters, Field(discriminator="kind")]
 
 
+def driven_parameters(tile: TileConfig, *, device: LinearDevice | SinhDevice) -> DrivenParameters:
+    """Parameters of a tile with driven rows whose memory elements obey the law of `device`."""
+    wires = tile.wires_in_use
+    return DrivenParameters(
+        r_bit_line_ohm=wires.r_bit_line_ohm,
+        r_row_ohm=wires.r_row_ohm,
+        v_read_volt=tile.v_read_volt,
+        v_clamp_volt=tile.read_out.v_clamp_volt,
+        g_factor=1.0,
+        device_curvature_per_volt2=device.v_sinh_volt**-2 if isinstance(device, SinhDevice) else 0.0,
+        polarity_asymmetry=device.polarity_asymmetry,
+    )
+
+
 def parameters_from_tile(tile: TileConfig) -> AnyParameters:
     """Parameters of a tile whose file states them all, at the tile's conditions.
 
@@ -144,12 +171,12 @@ def parameters_from_tile(tile: TileConfig) -> AnyParameters:
     """
     cell, wires = tile.cell, tile.wires_in_use
     if not isinstance(cell, GatedCell | GatedPairCell):
-        return DrivenParameters(
-            r_bit_line_ohm=wires.r_bit_line_ohm,
-            r_row_ohm=wires.r_row_ohm,
-            v_read_volt=tile.v_read_volt,
-            v_clamp_volt=tile.read_out.v_clamp_volt,
-        )
+        if isinstance(cell.device, SubcktDevice):
+            raise InputError(
+                f"tile {tile.name}: the fast model does not know the memory element's law; "
+                "run `tilemodel calibrate TILE.toml -o MODEL.json` once and give MODEL.json"
+            )
+        return driven_parameters(tile, device=cell.device)
     if not isinstance(cell.access, SwitchAccess):
         raise InputError(
             f"tile {tile.name}: the fast model does not know the access device's resistance and charges; "

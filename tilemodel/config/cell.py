@@ -13,6 +13,7 @@ __all__ = [
     "Access",
     "Cell",
     "Device",
+    "DrivenDevice",
     "GatedCell",
     "GatedPairCell",
     "LinearDevice",
@@ -22,6 +23,7 @@ __all__ = [
     "SinhDevice",
     "Sky130NfetAccess",
     "SubcktAccess",
+    "SubcktDevice",
     "SwitchAccess",
 ]
 
@@ -41,7 +43,20 @@ class SinhDevice(Section):
     polarity_asymmetry: Fraction
 
 
+class SubcktDevice(Section):
+    """A memory element of the user's own: `.subckt NAME row_side bit_line_side` with a parameter `g`.
+
+    For cells without access device; `g` is what the tile is programmed with. The fast model needs a calibration.
+    """
+
+    kind: Literal["subckt"]
+    file: str = Field(min_length=1, max_length=4096)
+    """A path, taken from the tile file's folder."""
+    subckt: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,63}$")
+
+
 Device = Annotated[LinearDevice | SinhDevice, Field(discriminator="kind")]
+DrivenDevice = Annotated[LinearDevice | SinhDevice | SubcktDevice, Field(discriminator="kind")]
 
 
 class RailPairCell(Section):
@@ -50,7 +65,7 @@ class RailPairCell(Section):
     kind: Literal["rail_pair"]
     v_common_volt: Volts
     v_read_volt: PositiveVolts
-    device: Device
+    device: DrivenDevice
 
 
 class RailQuadCell(Section):
@@ -63,7 +78,7 @@ class RailQuadCell(Section):
     v_common_volt: Volts
     v_read_volt: PositiveVolts
     significance: Annotated[float, Field(ge=1, le=1e3)]
-    device: Device
+    device: DrivenDevice
 
 
 class PassiveCell(Section):
@@ -75,7 +90,7 @@ class PassiveCell(Section):
     kind: Literal["passive"]
     v_common_volt: Volts
     v_read_volt: PositiveVolts
-    device: Device
+    device: DrivenDevice
 
 
 class SwitchAccess(Section):

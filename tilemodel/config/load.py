@@ -111,17 +111,18 @@ def explain_validation(error: ValidationError, root: type[BaseModel], where: str
 
 
 def _resolve_files(values: dict[str, Any], folder: Path) -> None:
-    """Take the paths of a cell circuit from the tile file's folder."""
+    """Take the paths of circuits of the user's own from the tile file's folder."""
     cell = values.get("cell")
-    access = cell.get("access") if isinstance(cell, dict) else None
-    if not isinstance(access, dict):
-        return
-    if isinstance(access.get("file"), str):
-        access["file"] = str(folder.absolute() / access["file"])
-    if isinstance(access.get("model_files"), list):
-        access["model_files"] = [
-            str(folder.absolute() / item) if isinstance(item, str) else item for item in access["model_files"]
-        ]
+    for name in ("access", "device"):
+        part = cell.get(name) if isinstance(cell, dict) else None
+        if not isinstance(part, dict):
+            continue
+        if isinstance(part.get("file"), str):
+            part["file"] = str(folder.absolute() / part["file"])
+        if isinstance(part.get("model_files"), list):
+            part["model_files"] = [
+                str(folder.absolute() / item) if isinstance(item, str) else item for item in part["model_files"]
+            ]
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

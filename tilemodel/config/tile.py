@@ -24,7 +24,7 @@ __all__ = ["ArrayConfig", "ConductanceConfig", "SimulatorConfig", "SpecConfig", 
 
 
 # Where a cell's circuit lies is no property of the tile; its content has a hash of its own
-_FILES = {"cell": {"access": {"file", "model_files"}}}
+_FILES = {"cell": {"access": {"file", "model_files"}, "device": {"file"}}}
 
 
 class ArrayConfig(Section):

@@ -19,15 +19,12 @@ from numba import prange
 from numpy.typing import NDArray
 
 from tilemodel.solvers.compile import KERNEL_LOCK, compiled
+from tilemodel.solvers.sweeps import MAX_SWEEPS, clamp_currents, look_at_lines, relax
 
 __all__ = ["Network", "Pulses", "Solution", "solve_network"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-# A sweep that changes no voltage by more than this fraction of the largest drive ends the relaxation
-_TOLERANCE = 1e-12
-_MAX_SWEEPS = 400
 
 
 class Network(NamedTuple):
@@ -101,8 +98,8 @@ def solve_network(network: Network, pulses: Pulses, *, waveforms: bool = False) 
     """
     with KERNEL_LOCK:
         charge, bound, current, conductance, sweeps = _solve_batch(network, pulses, waveforms)
-    if sweeps.max(initial=0) >= _MAX_SWEEPS:
-        raise FloatingPointError(f"relaxation: no convergence within {_MAX_SWEEPS} sweeps")
+    if sweeps.max(initial=0) >= MAX_SWEEPS:
+        raise FloatingPointError(f"relaxation: no convergence within {MAX_SWEEPS} sweeps")
     return Solution(charge, bound, current, conductance)
 
 
@@ -133,7 +130,7 @@ def _solve_batch(network: Any, pulses: Any, waveforms: bool) -> Any:
 @compiled()
 def _solve_vector(
     network: Any, pulses: Any, n_tick: Any, height: Any, charge: Any, bound: Any, kept_current: Any, kept_y: Any
-) -> int:
+) -> Any:
     """Walk through the events of one vector; returns the largest number of sweeps that one needed."""
     n_rail, n_row, n_line = network.g.shape
     u = np.zeros((n_row, n_line))
@@ -145,7 +142,6 @@ def _solve_vector(
     volt = np.empty((n_rail, n_row))
     active = np.empty((n_rail, n_row), dtype=np.bool_)
     transfer = np.zeros((n_row, n_line))
-    transfer_before = np.zeros((n_row, n_line))
     u_before = np.empty((n_row, n_line))
     w_before = np.empty((n_rail, n_row, n_line))
     line_current = np.zeros(n_line)
@@ -160,15 +156,14 @@ def _solve_vector(
         _drive(network, n_tick, height, ended, volt, active)
         u_before[:] = u
         w_before[:] = w
-        transfer_before[:] = transfer
         if ended > 0:
             _edges(network, pulses, n_tick, ended, cell_current, u, w, transfer, charge, bound)
-        sweeps, change, ratio = _relax(network, volt, active, u, w, cell_current, tangent)
+        sweeps, change, ratio = relax(network, volt, active, u, w, cell_current, tangent)
         most = max(most, sweeps)
-        _look_at_lines(network, tangent, transfer, y_in)
-        _clamp_currents(network, u, cell_current, line_current)
+        look_at_lines(network, tangent, transfer, y_in)
+        clamp_currents(network, u, cell_current, line_current)
         dwell = _dwell(pulses, ended, upcoming)
-        _conduct(network, tangent, line_current, dwell, change, ratio, charge, bound)
+        _conduct(tangent, line_current, dwell, change, ratio, charge, bound)
         if ended >= 0:
             _discharge(network, u_before, u, w_before, w, tangent, transfer, flown, doubt)
             _gate_ends(network, n_tick, height, ended, u_before, w_before, transfer, charge)
@@ -184,7 +179,7 @@ def _solve_vector(
 
 
 @compiled()
-def _next_end(n_tick: Any, ended: int) -> int:
+def _next_end(n_tick: Any, ended: int) -> Any:
     """The next event after `ended`: 0 (the common start), the ends of the pulses, then -1."""
     if ended < 0:
         return 0 if n_tick.max() > 0 else -1
@@ -196,7 +191,7 @@ def _next_end(n_tick: Any, ended: int) -> int:
 
 
 @compiled()
-def _dwell(pulses: Any, ended: int, upcoming: int) -> float:
+def _dwell(pulses: Any, ended: int, upcoming: int) -> Any:
     """Time from one event to the next [second]."""
     begin = 0.0 if ended < 0 else pulses.t_start + ended * pulses.t_lsb
     end = pulses.t_window if upcoming < 0 else pulses.t_start + upcoming * pulses.t_lsb
@@ -215,216 +210,8 @@ def _drive(network: Any, n_tick: Any, height: Any, ended: int, volt: Any, active
 
 
 @compiled()
-def _relax(network: Any, volt: Any, active: Any, u: Any, w: Any, cell_current: Any, tangent: Any) -> Any:
-    """Sweep until nothing moves; returns sweeps, the last change [volt] and how it shrank from sweep to sweep."""
-    n_rail, n_row, n_line = network.g.shape
-    ideal_rails = network.r_row == 0.0 and network.r_driver == 0.0
-    linear = network.v_sinh == 0.0 and network.polarity_asymmetry == 0.0 and not network.r_access_slope.any()
-    scale = max(np.abs(volt).max(), np.abs(network.clamp_volt).max())
-    for k in range(n_rail):
-        for i in range(n_row):
-            if ideal_rails or not active[k, i]:
-                w[k, i] = volt[k, i]
-    work = np.empty((2, max(n_row, n_line)))
-    change, before, ratio = 0.0, 0.0, 0.0
-    for sweep in range(1, _MAX_SWEEPS + 1):
-        _linearize(network, active, u, w, cell_current, tangent)
-        before = change
-        change = 0.0
-        for line in range(n_line):
-            change = max(change, _solve_line(network, line, u, w, cell_current, tangent, work))
-        if not ideal_rails:
-            _linearize(network, active, u, w, cell_current, tangent)
-            for k in range(n_rail):
-                for i in range(n_row):
-                    if active[k, i]:
-                        change = max(change, _solve_rail(network, k, i, volt[k, i], u, w, cell_current, tangent, work))
-        ratio = change / before if sweep > 1 and before > 0.0 else 0.0
-        if change <= _TOLERANCE * scale or (ideal_rails and linear):
-            _linearize(network, active, u, w, cell_current, tangent)
-            return sweep, (0.0 if ideal_rails and linear else change), min(ratio, 0.99)
-    return _MAX_SWEEPS, change, 0.99
-
-
-@compiled()
-def _linearize(network: Any, active: Any, u: Any, w: Any, cell_current: Any, tangent: Any) -> None:
-    """Current and slope of every cell at its present voltage."""
-    for k in range(network.g.shape[0]):
-        slope = network.r_access_slope[k]
-        for i in range(network.g.shape[1]):
-            for line in range(network.g.shape[2]):
-                g = network.g[k, i, line]
-                if not active[k, i] or g == 0.0:
-                    cell_current[k, i, line] = 0.0
-                    tangent[k, i, line] = 0.0
-                    continue
-                current, conductance = _cell(
-                    w[k, i, line] - u[i, line],
-                    g,
-                    network.r_access[k, i, line],
-                    slope,
-                    network.v_sinh,
-                    network.polarity_asymmetry,
-                    cell_current[k, i, line],
-                )
-                cell_current[k, i, line] = current
-                tangent[k, i, line] = conductance
-
-
-@compiled()
-def _cell(v: float, g: float, r: float, slope: float, v_sinh: float, asymmetry: float, guess: float) -> Any:
-    """Current and differential conductance of memory element and access device in series at the voltage `v`."""
-    if v < 0.0:
-        g *= 1.0 - asymmetry
-    if v_sinh == 0.0 and slope == 0.0:
-        conductance = g / (1.0 + g * r)
-        return conductance * v, conductance
-    if r == 0.0 and slope == 0.0:
-        return g * v_sinh * np.sinh(v / v_sinh), g * np.cosh(v / v_sinh)
-    # the voltage is explicit in the current, and monotone: v = i (r + slope |i|) + device(i)
-    current = guess if guess * v > 0.0 else g * v / (1.0 + g * r)
-    derivative = 1.0
-    for _ in range(60):
-        if v_sinh == 0.0:
-            v_device, derivative = current / g, 1.0 / g
-        else:
-            v_device = v_sinh * np.arcsinh(current / (g * v_sinh))
-            derivative = 1.0 / np.sqrt(g * g + (current / v_sinh) ** 2)
-        derivative += r + 2.0 * slope * abs(current)
-        step = (v - current * (r + slope * abs(current)) - v_device) / derivative
-        current += step
-        if abs(step) <= 1e-15 * abs(current) + 1e-30:
-            break
-    return current, 1.0 / derivative
-
-
-@compiled()
-def _solve_line(network: Any, line: int, u: Any, w: Any, cell_current: Any, tangent: Any, work: Any) -> float:
-    """Voltages of one bit line with the rails held; returns the largest change [volt]."""
-    n_rail, n_row, _ = network.g.shape
-    clamp = network.clamp_volt[line]
-    r_last = network.r_bit + network.r_end
-    change = 0.0
-    if network.r_bit == 0.0:
-        value = clamp
-        if r_last > 0.0:
-            total, source = 1.0 / r_last, clamp / r_last
-            for k in range(n_rail):
-                for i in range(n_row):
-                    total += tangent[k, i, line]
-                    source += cell_current[k, i, line] + tangent[k, i, line] * u[i, line]
-            value = source / total
-        for i in range(n_row):
-            change = max(change, abs(value - u[i, line]))
-            u[i, line] = value
-        return change
-    g_wire = 1.0 / network.r_bit
-    at_clamp = 0 if network.north[line] else n_row - 1
-    upper, rhs = work[0], work[1]
-    for i in range(n_row):
-        diagonal = (g_wire if i > 0 else 0.0) + (g_wire if i < n_row - 1 else 0.0)
-        source = 0.0
-        for k in range(n_rail):
-            diagonal += tangent[k, i, line]
-            source += cell_current[k, i, line] + tangent[k, i, line] * u[i, line]
-        if i == at_clamp:
-            diagonal += 1.0 / r_last
-            source += clamp / r_last
-        if i > 0:
-            diagonal -= g_wire * upper[i - 1]
-            source += g_wire * rhs[i - 1]
-        upper[i] = g_wire / diagonal
-        rhs[i] = source / diagonal
-    value = 0.0
-    for i in range(n_row - 1, -1, -1):
-        value = rhs[i] + (upper[i] * value if i < n_row - 1 else 0.0)
-        change = max(change, abs(value - u[i, line]))
-        u[i, line] = value
-    return change
-
-
-@compiled()
-def _solve_rail(
-    network: Any, k: int, i: int, volt: float, u: Any, w: Any, cell_current: Any, tangent: Any, work: Any
-) -> float:
-    """Voltages of one rail with the bit lines held; returns the largest change [volt]."""
-    n_line = network.g.shape[2]
-    r_feed = network.r_row + network.r_driver
-    change = 0.0
-    if network.r_row == 0.0:
-        g_feed = ((1.0 if network.west else 0.0) + (1.0 if network.east else 0.0)) / r_feed
-        total, source = g_feed, g_feed * volt
-        for line in range(n_line):
-            total += tangent[k, i, line]
-            source += tangent[k, i, line] * w[k, i, line] - cell_current[k, i, line]
-        value = source / total
-        for line in range(n_line):
-            change = max(change, abs(value - w[k, i, line]))
-            w[k, i, line] = value
-        return change
-    g_wire = 1.0 / network.r_row
-    upper, rhs = work[0], work[1]
-    for line in range(n_line):
-        diagonal = (g_wire if line > 0 else 0.0) + (g_wire if line < n_line - 1 else 0.0) + tangent[k, i, line]
-        source = tangent[k, i, line] * w[k, i, line] - cell_current[k, i, line]
-        if (line == 0 and network.west) or (line == n_line - 1 and network.east):
-            fed = 2.0 if n_line == 1 and network.west and network.east else 1.0
-            diagonal += fed / r_feed
-            source += fed * volt / r_feed
-        if line > 0:
-            diagonal -= g_wire * upper[line - 1]
-            source += g_wire * rhs[line - 1]
-        upper[line] = g_wire / diagonal
-        rhs[line] = source / diagonal
-    value = 0.0
-    for line in range(n_line - 1, -1, -1):
-        value = rhs[line] + (upper[line] * value if line < n_line - 1 else 0.0)
-        change = max(change, abs(value - w[k, i, line]))
-        w[k, i, line] = value
-    return change
-
-
-@compiled()
-def _look_at_lines(network: Any, tangent: Any, transfer: Any, y_in: Any) -> None:
-    """Transfer of a small current at each node to its clamp, and the lines' conductance there (rails held)."""
-    n_rail, n_row, n_line = network.g.shape
-    for line in range(n_line):
-        north = network.north[line]
-        y = 0.0
-        for step in range(n_row):
-            i = n_row - 1 - step if north else step
-            for k in range(n_rail):
-                y += tangent[k, i, line]
-            r = network.r_bit + (network.r_end if step == n_row - 1 else 0.0)
-            transfer[i, line] = 1.0 / (1.0 + r * y)
-            y *= transfer[i, line]
-        y_in[line] = y
-        product = 1.0
-        for step in range(n_row - 1, -1, -1):
-            i = n_row - 1 - step if north else step
-            product *= transfer[i, line]
-            transfer[i, line] = product
-
-
-@compiled()
-def _clamp_currents(network: Any, u: Any, cell_current: Any, line_current: Any) -> None:
-    """Current of each line into its clamp [ampere]."""
-    n_rail, n_row, n_line = network.g.shape
-    r_last = network.r_bit + network.r_end
-    for line in range(n_line):
-        if r_last > 0.0:
-            i = 0 if network.north[line] else n_row - 1
-            line_current[line] = (u[i, line] - network.clamp_volt[line]) / r_last
-        else:
-            line_current[line] = 0.0
-            for k in range(n_rail):
-                for i in range(n_row):
-                    line_current[line] += cell_current[k, i, line]
-
-
-@compiled()
 def _conduct(
-    network: Any, tangent: Any, line_current: Any, dwell: float, change: float, ratio: float, charge: Any, bound: Any
+    tangent: Any, line_current: Any, dwell: float, change: float, ratio: float, charge: Any, bound: Any
 ) -> None:
     """Charge of an interval, and what the unfinished relaxation may leave of it."""
     left = change * ratio / (1.0 - ratio) + 4e-16
@@ -486,7 +273,7 @@ def _gate_ends(
 
 
 @compiled()
-def _edge_excess(v: float, current: float, v_sinh: float) -> float:
+def _edge_excess(v: float, current: float, v_sinh: float) -> Any:
     """Mean current of a sinh device while its voltage ramps from 0 to `v`, less half its current at `v` [ampere]."""
     if v_sinh == 0.0 or v == 0.0:
         return 0.0

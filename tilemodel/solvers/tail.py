@@ -216,7 +216,7 @@ def _share_bound(transfer_norm: FloatArray, r_end_ohm: float, c_farad: float, cu
 
 
 def _separated(lines: _Line, height: FloatArray, timing: PulseTiming, x: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Transients of all modes as a sum of few functions of the tick number: basis [k, n_x], weights [k, n_line, n_mode].
+    """All transients as a sum of few functions of the tick number: basis [k, n_x], weights [k, n_line, n_mode].
 
     Lines differ little, so their exponentials span few dimensions.
     """

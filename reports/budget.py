@@ -1,0 +1,253 @@
+"""The error budget of a tile: the MAC error of each non-ideality alone, and of all together. See docs/budget.md.
+
+The fast model computes everything: no circuit simulation is run.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.variants import Part, parts_of, settled_and_cut, tile_with_only, with_tables
+from tilemodel.compact import CompactModel
+from tilemodel.config.adc import IdealAdc
+from tilemodel.config.conditions import MismatchConfig
+from tilemodel.config.errors import InputError
+from tilemodel.config.operands import (
+    Conductances,
+    combine_lines,
+    conductances_from_weights,
+    random_weights,
+    ticks_from_inputs,
+    ticks_sha256,
+)
+from tilemodel.config.tile import TileConfig
+from tilemodel.conversion import converter_bank
+from tilemodel.model import TileModel, ideal_charge, ideal_line_current_ampere
+from tilemodel.output import TileOutput
+from tilemodel.parameters import AnyParameters, parameters_from_tile
+from tilemodel.version import VERSION
+
+__all__ = ["LABELS", "MIN_VECTORS", "Budget", "BudgetRow", "error_budget"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# The budget draws from a stream of its own, whatever seeds the user gives to calibration and validation
+_STREAM = 0xB0D6E7
+MIN_VECTORS = 3
+"""A gain and an offset a column leave nothing of two vectors."""
+
+LABELS = {
+    "quantization": "input quantization",
+    "wires": "wires",
+    "access": "access device",
+    "driver": "row drivers",
+    "clamp": "clamp",
+    "device": "device I-V",
+    "settling": "cut window",
+    "adc": "ADC",
+    "mismatch": "mismatch",
+    "together": "all together",
+}
+"""What a page calls each row, by the row's name, in the order of the rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetRow:
+    """Error of one contribution over the batch, all vectors and columns.
+
+    Percentages are of the standard deviation of the ideal MAC over the batch, LSB those of the converter (None for
+    an ideal one).
+    """
+
+    name: str
+    mean_percent: float
+    std_percent: float
+    std_after_fit_percent: float
+    """What the best gain and offset of each column (least squares over the batch) leave of the deviation."""
+    max_percent: float
+    """Largest |error|."""
+    std_lsb: float | None
+    max_lsb: float | None
+
+    @property
+    def label(self) -> str:
+        """Its name in words."""
+        return LABELS[self.name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """The contributions that a tile has, each alone, and all together; in the order of `LABELS`."""
+
+    tile: TileConfig
+    rows: tuple[BudgetRow, ...]
+    n_vec: int
+    mac_std_coulomb: float
+    """Standard deviation of the ideal MAC over the batch; behind a mirror, times its ratio."""
+    lsb_coulomb: float | None
+    n_saturated: int
+    """Conversions of the tile as it is that ended at the converter's range."""
+    provenance: dict[str, Any]
+
+    def row(self, name: str) -> BudgetRow:
+        """The row called `name`. Raises `InputError` if the tile has no such contribution."""
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise InputError(f"tile {self.tile.name} has no contribution {name!r}; it has {[row.name for row in self.rows]}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "tile": self.tile.model_dump(mode="json"),
+            "n_vec": self.n_vec,
+            "mac_std_coulomb": self.mac_std_coulomb,
+            "lsb_coulomb": self.lsb_coulomb,
+            "n_saturated": self.n_saturated,
+            "rows": [asdict(row) for row in self.rows],
+            "provenance": self.provenance,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """A tile with its operands."""
+
+    tile: TileConfig
+    parameters: AnyParameters
+    conductances: Conductances
+    ticks: IntArray
+    """[n_vec, n_row]"""
+    ideal_coulomb: FloatArray
+    """Ideal MAC of the ticks, [n_vec, n_col]."""
+    exact_coulomb: FloatArray
+    """Ideal MAC of the inputs before quantization, [n_vec, n_col]."""
+    lsb_coulomb: float | None
+
+    def value_coulomb(self, output: TileOutput) -> FloatArray:
+        """What is taken for the MAC, [n_vec, n_col]: the code times the LSB, or the charge if there is no code."""
+        if output.code is None or self.lsb_coulomb is None:
+            return output.charge_coulomb
+        return output.code * self.lsb_coulomb
+
+
+def error_budget(tile: TileConfig, model: CompactModel | None = None, *, n_vec: int = 200, seed: int = 0) -> Budget:
+    """The budget of `tile` on `n_vec` random vectors through random weights, both normal with sigma 1/3 clipped at +-1.
+
+    `model` brings calibrated parameters, where a tile has transistors. Raises `InputError` where the fast model does
+    not cover the tile or `model` belongs to another technology.
+    """
+    if n_vec < MIN_VECTORS:
+        raise InputError(f"budget: needs at least {MIN_VECTORS} vectors to fit a gain and an offset, got {n_vec}")
+    if model is not None:
+        model.check_technology(tile)
+    batch = _random_batch(tile, parameters_from_tile(tile) if model is None else model.parameters, n_vec, seed)
+    whole = TileModel(tile, batch.conductances, batch.parameters).mvm(batch.ticks)
+    mac_std = float(batch.exact_coulomb.std())
+    if mac_std == 0:
+        raise InputError(f"budget: the ideal MAC of tile {tile.name} does not vary over the batch; use more vectors")
+    rows = [
+        _row(name, error, target, mac_std, batch.lsb_coulomb) for name, error, target in _contributions(batch, whole)
+    ]
+    order = list(LABELS)
+    return Budget(
+        tile=tile,
+        rows=tuple(sorted(rows, key=lambda row: order.index(row.name))),
+        n_vec=n_vec,
+        mac_std_coulomb=mac_std,
+        lsb_coulomb=batch.lsb_coulomb,
+        n_saturated=whole.n_saturated,
+        provenance=_provenance(batch, model, seed),
+    )
+
+
+def _random_batch(tile: TileConfig, parameters: AnyParameters, n_vec: int, seed: int) -> _Batch:
+    rng = np.random.default_rng([_STREAM, seed])
+    conductances = conductances_from_weights(tile, random_weights(tile, rng))
+    inputs = np.clip(rng.normal(0.0, 1 / 3, (n_vec, tile.array.n_row)), -1.0, 1.0)
+    if tile.drive.sign == "unsigned":
+        inputs = np.abs(inputs)
+    ticks = ticks_from_inputs(tile, inputs)
+    return _Batch(
+        tile=tile,
+        parameters=parameters,
+        conductances=conductances,
+        ticks=ticks,
+        ideal_coulomb=ideal_charge(tile, conductances, ticks),
+        exact_coulomb=inputs @ _ideal_coulomb_per_unit(tile, conductances),
+        lsb_coulomb=None if isinstance(tile.adc, IdealAdc) else converter_bank(tile).lsb_coulomb,
+    )
+
+
+def _ideal_coulomb_per_unit(tile: TileConfig, conductances: Conductances) -> FloatArray:
+    """Ideal charge of an input of 1 in each row, [n_row, n_col]: `ideal_charge` for inputs that are no whole ticks."""
+    unit = tile.drive.n_tick_max * tile.drive.t_lsb_second * getattr(tile.read_out.circuit, "ratio", 1.0)
+    result: FloatArray = unit * combine_lines(tile, ideal_line_current_ampere(tile, conductances))
+    return result
+
+
+def _contributions(batch: _Batch, whole: TileOutput) -> Iterator[tuple[str, FloatArray, FloatArray]]:
+    """Name, error and target [coulomb], both [n_vec, n_col], of every contribution that the tile has.
+
+    The target is what the error is measured from and fitted against.
+    """
+    tile, ideal, exact = batch.tile, batch.ideal_coulomb, batch.exact_coulomb
+    yield "quantization", ideal - exact, exact
+    for part in parts_of(tile, batch.parameters):
+        yield part, _alone(batch, part) - ideal, ideal
+    if tile.read_out.window == "cut":
+        settled, cut = settled_and_cut(tile, batch.conductances, batch.parameters)
+        yield "settling", cut.mvm(batch.ticks).charge_coulomb - settled.mvm(batch.ticks).charge_coulomb, ideal
+    if tile.mismatch is not None and _any_spread(tile.mismatch):
+        nominal = TileModel(with_tables(tile, mismatch=None), batch.conductances, batch.parameters).mvm(batch.ticks)
+        yield "mismatch", batch.value_coulomb(whole) - batch.value_coulomb(nominal), ideal
+    yield "together", batch.value_coulomb(whole) - exact, exact
+
+
+def _alone(batch: _Batch, part: Part) -> FloatArray:
+    model = tile_with_only(batch.tile, batch.conductances, batch.parameters, part)
+    return batch.value_coulomb(model.mvm(batch.ticks))
+
+
+def _any_spread(mismatch: MismatchConfig) -> bool:
+    return any(value > 0 for name, value in mismatch.model_dump().items() if name != "seed")
+
+
+def _row(name: str, error: FloatArray, target: FloatArray, mac_std: float, lsb: float | None) -> BudgetRow:
+    percent = 100.0 / mac_std
+    std, largest = float(error.std()), float(np.abs(error).max())
+    return BudgetRow(
+        name=name,
+        mean_percent=percent * float(error.mean()),
+        std_percent=percent * std,
+        std_after_fit_percent=percent * float(_after_fit(error, target).std()),
+        max_percent=percent * largest,
+        std_lsb=None if lsb is None else std / lsb,
+        max_lsb=None if lsb is None else largest / lsb,
+    )
+
+
+def _after_fit(error: FloatArray, target: FloatArray) -> FloatArray:
+    """What the best gain and offset of each column leave of `error`, both [n_vec, n_col]."""
+    centred, deviation = target - target.mean(axis=0), error - error.mean(axis=0)
+    power = (centred**2).sum(axis=0)
+    slope = np.divide((centred * deviation).sum(axis=0), power, out=np.zeros_like(power), where=power > 0)
+    left: FloatArray = deviation - slope * centred
+    return left
+
+
+def _provenance(batch: _Batch, model: CompactModel | None, seed: int) -> dict[str, Any]:
+    return {
+        "package": f"tilemodel {VERSION}",
+        "tile_sha256": batch.tile.sha256(),
+        "seed": seed,
+        "n_vec": len(batch.ticks),
+        "conductances_sha256": batch.conductances.sha256(),
+        "ticks_sha256": ticks_sha256(batch.ticks),
+        "parameters": batch.parameters.model_dump(mode="json"),
+        "calibration": None if model is None else model.provenance.model_dump(mode="json"),
+    }
