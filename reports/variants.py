@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from tilemodel.config.adc import IdealAdc
-from tilemodel.config.cell import GatedCell, LinearDevice, SinhDevice
+from tilemodel.config.cell import GatedCell, LinearDevice, SubcktDevice
 from tilemodel.config.operands import Conductances
 from tilemodel.config.read_out import IdealClamp, MirrorReadOut, ReadOutCircuit, ReadOutConfig, ResistiveClamp
 from tilemodel.config.tile import TileConfig
@@ -21,13 +21,13 @@ _CAPACITANCES = ("c_bit_line_farad", "c_row_farad")
 
 def parts_of(tile: TileConfig, parameters: AnyParameters) -> list[Part]:
     """The parts in which `tile` is not ideal, each of which `tile_with_only` can switch on alone."""
-    wires, device, clamp = _wire_values(tile.wires, parameters), tile.cell.device, tile.read_out
+    wires, clamp = _wire_values(tile.wires, parameters), tile.read_out
     present: dict[Part, bool] = {
         "wires": any(wires[name] > 0 for name in _SEGMENTS),
         "access": tile.is_gated,
         "driver": tile.wires.r_driver_ohm > 0,
         "clamp": _ideal_read_out(tile).model_copy(update=_timing(clamp)) != clamp,
-        "device": isinstance(device, SinhDevice) or device.polarity_asymmetry > 0,
+        "device": _bends(tile, parameters),
         "adc": not isinstance(tile.adc, IdealAdc),
     }
     return [part for part, is_there in present.items() if is_there]
@@ -43,7 +43,7 @@ def tile_with_only(
     """
     variant = with_tables(
         tile,
-        wires=_wires(tile.wires, part),
+        wires=_wires(tile, part),
         cell=tile.cell if part == "device" else _ohmic(tile),
         read_out=tile.read_out.model_copy(update={"window": "settled"}) if part == "clamp" else _ideal_read_out(tile),
         adc=tile.adc if part == "adc" else IdealAdc(kind="ideal"),
@@ -80,13 +80,22 @@ def _wire_values(wires: WireConfig, parameters: AnyParameters) -> dict[str, floa
     return values | {name: getattr(parameters, name) for name in _SEGMENTS if hasattr(parameters, name)}
 
 
-def _wires(wires: WireConfig, part: Part | None) -> WireConfig:
+def _wires(tile: TileConfig, part: Part | None) -> WireConfig:
+    """Where the window cuts the tail, wires come without capacitance: the cut is a contribution of its own."""
     off = {"r_driver_ohm", *_SEGMENTS, *_CAPACITANCES}
     if part == "wires":
-        off = {"r_driver_ohm"}
+        off -= {*_SEGMENTS, *(() if tile.read_out.window == "cut" else _CAPACITANCES)}
     elif part == "driver":
         off -= {"r_driver_ohm"}
-    return wires.model_copy(update=dict.fromkeys(off, 0.0))
+    return tile.wires.model_copy(update=dict.fromkeys(off, 0.0))
+
+
+def _bends(tile: TileConfig, parameters: AnyParameters) -> bool:
+    """Whether memory elements are other than the resistors that they are programmed as."""
+    device = tile.cell.device
+    if isinstance(parameters, DrivenParameters):
+        return not parameters.is_ohmic or parameters.g_factor != 1 or isinstance(device, SubcktDevice)
+    return not isinstance(device, LinearDevice) or device.polarity_asymmetry > 0
 
 
 def _ohmic(tile: TileConfig) -> Any:
@@ -111,11 +120,17 @@ def _timing(read_out: ReadOutConfig) -> dict[str, object]:
 
 def _parameters(tile: TileConfig, parameters: AnyParameters, part: Part | None) -> AnyParameters:
     """The real values of `part`; else no resistance, no charge, the tile file's voltages."""
-    wires: dict[str, Any] = {} if part == "wires" else {"r_bit_line_ohm": 0.0}
     if isinstance(parameters, DrivenParameters):
-        rows = {} if part == "wires" else {"r_row_ohm": 0.0}
-        ideal = {"v_read_volt": tile.v_read_volt, "v_clamp_volt": _ideal_read_out(tile).v_clamp_volt}
-        return parameters.model_copy(update={**wires, **rows, **({} if part == "clamp" else ideal)})
-    names = set(type(parameters).model_fields) - {"kind", "r_bit_line_ohm"}
-    access = {} if part == "access" else dict.fromkeys(names, 0.0)
-    return parameters.model_copy(update={**wires, **access})
+        ideal: dict[Part, dict[str, Any]] = {
+            "wires": {"r_bit_line_ohm": 0.0, "r_row_ohm": 0.0},
+            "clamp": {"v_read_volt": tile.v_read_volt, "v_clamp_volt": _ideal_read_out(tile).v_clamp_volt},
+            "device": {"g_factor": 1.0, "device_curvature_per_volt2": 0.0, "polarity_asymmetry": 0.0},
+        }
+        off = {key: value for name, values in ideal.items() if name != part for key, value in values.items()}
+        return parameters.model_copy(update=off)
+    names = set(type(parameters).model_fields) - {"kind"}
+    if part == "access":
+        names = {"r_bit_line_ohm"}
+    elif part == "wires":
+        names -= {"r_bit_line_ohm"}
+    return parameters.model_copy(update=dict.fromkeys(names, 0.0))

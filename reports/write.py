@@ -1,14 +1,13 @@
 """Write a validation as a folder: page, JSON, figures, points. Equal inputs give equal bytes but for timing.json."""
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from reports.figures import draw_figures
+from reports.page import data_uri, render_template, value_rows
 from reports.validation import Validation
 from tilemodel.config.files import atomic_folder
 from tilemodel.version import VERSION
@@ -67,7 +66,6 @@ def report_content(validation: Validation) -> dict[str, Any]:
 
 def render_page(content: dict[str, Any], figures: dict[str, str]) -> str:
     """The self-contained HTML page of a report."""
-    environment = jinja2.Environment(loader=jinja2.PackageLoader("reports", "."), autoescape=True, trim_blocks=True)
     reference = content["provenance"]["reference"]
     provenance = {
         "package": content["provenance"]["package"],
@@ -76,20 +74,22 @@ def render_page(content: dict[str, Any], figures: dict[str, str]) -> str:
         "tile sha256": reference["tile_sha256"],
         "conductances sha256": reference["conductances_sha256"],
         "decks": f"{len(reference['deck_sha256'])}, the first with sha256 {reference['deck_sha256'][0]}",
-        "current left at the end of the window": f"{reference['residual_current_fraction']:.2g} of the largest",
+        "current left at the end of the window": _residual_line(reference["residual_current_fraction"]),
         "calibration": _calibration_line(content["provenance"]["calibration"]),
     }
-    return environment.get_template("report.html").render(
+    return render_template(
+        "report.html",
         **{key: content[key] for key in ("tile", "seed", "n_vec", "verdicts", "accuracy", "parameters")},
         engine=reference["engine"],
-        values=_value_rows(content["tile"]),
+        values=value_rows(content["tile"]),
         provenance=provenance,
-        figures=[{"uri": _data_uri(figures[name]), "caption": caption} for name, caption in _CAPTIONS.items()],
+        figures=[{"uri": data_uri(figures[name]), "caption": caption} for name, caption in _CAPTIONS.items()],
     )
 
 
-def _data_uri(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+def _residual_line(fraction: float | None) -> str:
+    """Charges that are sampled at the window's end leave no current to look at."""
+    return "not measured: outputs are sampled" if fraction is None else f"{fraction:.2g} of the largest"
 
 
 def _calibration_line(provenance: dict[str, Any] | None) -> str:
@@ -114,24 +114,9 @@ def _parameter_rows(validation: Validation) -> list[dict[str, Any]]:
     ]
 
 
-def _value_rows(tile: dict[str, Any]) -> list[dict[str, str]]:
-    """The tile's values that have a source, assumed ones first."""
-    rows = []
-    for key, source in tile["sources"].items():
-        if key.startswith(("simulator.", "spec.")) or key == "name":
-            continue
-        value: Any = tile
-        for part in key.split("."):
-            value = value[part]
-        text = ", ".join(part for part in (source["source"], source["locator"], source["validity"]) if part)
-        rows.append({"key": key, "value": str(value), "kind": source["kind"], "source": text})
-    return sorted(rows, key=lambda row: (row["kind"] != "assumed", row["key"]))
-
-
 def _save_points(validation: Validation, path: Path) -> None:
     arrays: dict[str, Any] = {
-        "g_plus": validation.conductances.g_plus,
-        "g_minus": validation.conductances.g_minus,
+        **validation.conductances.arrays(),
         "ticks": validation.ticks,
         "charge_spice_coulomb": validation.reference.charge_coulomb,
         "charge_model_coulomb": validation.fast.charge_coulomb,

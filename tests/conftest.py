@@ -12,6 +12,7 @@ from spice_netlists.ngspice import find_ngspice
 from spice_netlists.pdk import sky130_model_file
 from tilemodel.config.errors import MissingPackageError
 from tilemodel.config.load import tile_from_mapping
+from tilemodel.config.passes import RowPulses, tile_passes
 from tilemodel.config.tile import TileConfig
 
 os.environ.pop("TILEMODEL_NGSPICE", None)
@@ -107,6 +108,11 @@ def pair_tile(**tables: dict[str, Any]) -> TileConfig:
 
 def switch_tile(**tables: dict[str, Any]) -> TileConfig:
     return tile_from_mapping(switch_mapping(**tables))
+
+
+def pulses_of(tile: TileConfig, ticks: Any, pass_index: int = 0) -> RowPulses:
+    """The drive of one vector `ticks` [n_row] in one pass."""
+    return tile_passes(tile, np.atleast_2d(np.asarray(ticks, dtype=np.int64)))[pass_index].pulses(0)
 
 
 @pytest.fixture

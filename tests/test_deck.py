@@ -7,7 +7,7 @@ import pytest
 
 from spice_netlists.cells import CellCircuit
 from spice_netlists.deck import build_deck
-from tests.conftest import pair_tile, switch_tile
+from tests.conftest import pair_tile, pulses_of, switch_tile
 from tilemodel.config.errors import InputError
 from tilemodel.config.operands import Conductances
 
@@ -26,19 +26,19 @@ def small(make, **tables):
 def test_decks_equal_the_golden_ones(name, make, ticks):
     """Regenerate with tests/golden/regenerate.py and read the difference before committing it."""
     tile, conductances = small(make)
-    assert build_deck(tile, conductances, np.array(ticks)).text == (GOLDEN / f"{name}.cir").read_text()
+    assert build_deck(tile, conductances, pulses_of(tile, ticks)).text == (GOLDEN / f"{name}.cir").read_text()
 
 
 def test_equal_inputs_give_equal_hashes_and_others_do_not():
     tile, conductances = small(pair_tile)
-    first = build_deck(tile, conductances, np.array([1, 2]))
-    assert first.sha256 == build_deck(tile, conductances, np.array([1, 2])).sha256
-    assert first.sha256 != build_deck(tile, conductances, np.array([1, 3])).sha256
+    first = build_deck(tile, conductances, pulses_of(tile, [1, 2]))
+    assert first.sha256 == build_deck(tile, conductances, pulses_of(tile, [1, 2])).sha256
+    assert first.sha256 != build_deck(tile, conductances, pulses_of(tile, [1, 3])).sha256
 
 
 def test_zero_conductance_leaves_the_cell_out_and_zero_wire_the_segments():
     tile, conductances = small(pair_tile, wires={"r_bit_line_ohm": 0.0})
-    text = build_deck(tile, conductances, np.array([1, 1])).text
+    text = build_deck(tile, conductances, pulses_of(tile, [1, 1])).text
     assert "Rgp0_1 " in text
     assert "Rgp1_1 " not in text
     assert "Rw" not in text
@@ -47,7 +47,7 @@ def test_zero_conductance_leaves_the_cell_out_and_zero_wire_the_segments():
 
 def test_a_column_group_holds_its_own_lines_only():
     tile, conductances = small(switch_tile)
-    deck = build_deck(tile, conductances, np.array([1, 1]), columns=[1])
+    deck = build_deck(tile, conductances, pulses_of(tile, [1, 1]), columns=[1])
     assert deck.lines == (2, 3)
     assert deck.sense_vectors == ("i(vclamp2)", "i(vclamp3)")
     assert "X0_" not in deck.text

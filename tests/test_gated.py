@@ -21,6 +21,7 @@ def charges(ticks, g, *, r=5.0, c=0.0, curvature=None, pulse=None, c_pulse=0.0):
         pulse_charge=np.zeros_like(g) if pulse is None else pulse,
         c_pulse_farad=c_pulse,
         r_ohm=r,
+        r_end_ohm=0.0,
         c_farad=c,
         v_read_volt=V,
         t_lsb_second=T_LSB,

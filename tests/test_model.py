@@ -6,9 +6,9 @@ import pytest
 from tests.conftest import pair_tile, switch_tile
 from tests.nodal import clamp_current
 from tests.tolerances import ROUNDING
+from tilemodel.config.cell import Sky130NfetAccess
 from tilemodel.config.errors import InputError
 from tilemodel.config.operands import Conductances, conductances_from_weights, random_ticks, random_weights
-from tilemodel.config.tile import Sky130NfetAccess
 from tilemodel.model import TileModel, ideal_charge
 from tilemodel.parameters import GatedParameters
 
@@ -33,7 +33,7 @@ def test_pair_tile_against_nodal_analysis(end, rng):
         g = (c.g_plus + c.g_minus)[order, column]
         drive = 0.2 * ((c.g_plus - c.g_minus)[order, column] / g) * ticks[0, order] * 1e-9
         charge = clamp_current(g, drive, 100.0)
-        charge += clamp_current(g, np.full(8, 0.4 - 0.4005), 100.0) * tile.t_window_second
+        charge += clamp_current(g, np.full(8, 0.4 - 0.4005), 100.0) * tile.t_window_second(127)
         expected.append(charge)
     np.testing.assert_allclose(model.charges(ticks)[0], expected, rtol=1e-10)
 

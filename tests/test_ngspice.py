@@ -17,13 +17,13 @@ from spice_netlists.deck import build_deck
 from spice_netlists.errors import SimulatorError, SimulatorMissingError
 from spice_netlists.engines import run_deck
 from spice_netlists.ngspice import find_ngspice
-from tests.conftest import pair_tile
+from tests.conftest import pair_tile, pulses_of
 from tests.tolerances import relative
 from tilemodel.config.operands import Conductances
 
 TILE = pair_tile(array={"n_row": 2, "n_col": 1})
 CONDUCTANCES = Conductances(g_plus=np.full((2, 1), 1e-5), g_minus=np.full((2, 1), 2e-5))
-DECK = build_deck(TILE, CONDUCTANCES, np.array([3, 5]))
+DECK = build_deck(TILE, CONDUCTANCES, pulses_of(TILE, [3, 5]))
 
 RAW = """
 import struct, sys
@@ -59,7 +59,7 @@ def fake(tmp_path, monkeypatch):
 def test_the_fake_is_taken_for_ngspice_when_it_behaves(fake):
     fake("raw([(0.0, 1e-6), (END, 1e-6)])")
     waveforms = run_deck(DECK, timeout_second=20)
-    assert waveforms.current_ampere.tolist() == [[1e-6, 1e-6]]
+    assert waveforms.sensed.tolist() == [[1e-6, 1e-6]]
 
 
 @pytest.mark.parametrize(

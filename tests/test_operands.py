@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 from tests.conftest import pair_tile, switch_tile
 from tests.tolerances import relative
 from tilemodel.config.errors import InputError
+from tilemodel.config.layout import cell_layout, lines_read_north
 from tilemodel.config.operands import (
     Conductances,
     combine_lines,
     conductances_from_weights,
-    line_conductances,
-    lines_read_north,
     load_conductances,
     load_ticks,
     random_ticks,
@@ -48,7 +47,7 @@ def test_integers_are_ticks():
 
 def test_lines_of_a_gated_tile_alternate_plus_and_minus(rng):
     c = Conductances(g_plus=rng.random((8, 3)), g_minus=rng.random((8, 3)))
-    lines = line_conductances(SWITCH, c)
+    lines = cell_layout(SWITCH, c).g_siemens[0]
     np.testing.assert_array_equal(combine_lines(SWITCH, lines), c.g_plus - c.g_minus)
 
 

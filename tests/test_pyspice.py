@@ -11,7 +11,7 @@ from spice_netlists import SpiceTile
 from spice_netlists.deck import Deck, build_deck
 from spice_netlists.engines import run_deck
 from spice_netlists.pyspice import cell_from_subcircuit
-from tests.conftest import pair_tile, switch_tile
+from tests.conftest import pair_tile, pulses_of, switch_tile
 from tests.tolerances import SAME_CIRCUIT, relative
 from tilemodel.config.errors import InputError
 from tilemodel.config.operands import conductances_from_weights, random_ticks, random_weights
@@ -34,7 +34,7 @@ def one_cell_more():
 
 def charges(deck):
     waveforms = run_deck(deck, timeout_second=60)
-    return deck.charge_sign * np.trapezoid(waveforms.current_ampere, waveforms.time_second, axis=1)
+    return deck.charge_sign * np.trapezoid(waveforms.sensed, waveforms.time_second, axis=1)
 
 
 def test_a_pyspice_subcircuit_is_a_cell_like_the_standard_one(rng):
@@ -57,7 +57,7 @@ def test_a_tile_as_a_pyspice_circuit_is_the_same_circuit(make, rng):
     tile = make()
     c = conductances_from_weights(tile, random_weights(tile, rng))
     ticks = random_ticks(tile, rng, 1)[0]
-    deck = build_deck(tile, c, ticks)
+    deck = build_deck(tile, c, pulses_of(tile, ticks))
     circuit = SpiceTile(tile=tile, conductances=c).circuit(ticks)
     analysis = deck.text[deck.text.index("* Analysis") :]
     same = Deck(**{**vars(deck), "text": str(circuit) + "\n" + analysis})
@@ -69,7 +69,7 @@ def test_the_periphery_of_a_circuit_can_be_changed(rng):
     tile = switch_tile()
     c = conductances_from_weights(tile, random_weights(tile, rng))
     ticks = np.full(8, 127)
-    deck = build_deck(tile, c, ticks)
+    deck = build_deck(tile, c, pulses_of(tile, ticks))
     circuit = SpiceTile(tile=tile, conductances=c).circuit(ticks)
     circuit["Vclamp0"].detach()
     circuit.V("clamp0", "behind", circuit.gnd, "DC 0.2")

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from spice_netlists.deck import build_deck
-from tests.conftest import pair_tile, switch_tile
+from tests.conftest import pair_tile, pulses_of, switch_tile
 from tests.test_deck import small
 
 for name, make, ticks in (("pair", pair_tile, [3, -127]), ("switch", switch_tile, [0, 5])):
     tile, conductances = small(make)
-    Path(__file__).with_name(f"{name}.cir").write_text(build_deck(tile, conductances, np.array(ticks)).text)
+    Path(__file__).with_name(f"{name}.cir").write_text(build_deck(tile, conductances, pulses_of(tile, ticks)).text)

@@ -1,0 +1,33 @@
+"""What the pages share: templates on `base.html`, figures inside the page, the table of a tile's values."""
+
+import base64
+from typing import Any
+
+import jinja2
+
+__all__ = ["data_uri", "render_template", "value_rows"]
+
+
+def render_template(name: str, **values: Any) -> str:
+    """The self-contained HTML page of the template `name` in this folder."""
+    environment = jinja2.Environment(loader=jinja2.PackageLoader("reports", "."), autoescape=True, trim_blocks=True)
+    return environment.get_template(name).render(**values)
+
+
+def data_uri(svg: str) -> str:
+    """An image inside the page."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def value_rows(tile: dict[str, Any]) -> list[dict[str, str]]:
+    """The values of a tile (as plain values) that have a source, assumed ones first."""
+    rows = []
+    for key, source in tile["sources"].items():
+        if key.startswith(("simulator.", "spec.")) or key == "name":
+            continue
+        value: Any = tile
+        for part in key.split("."):
+            value = value[part]
+        text = ", ".join(part for part in (source["source"], source["locator"], source["validity"]) if part)
+        rows.append({"key": key, "value": str(value), "kind": source["kind"], "source": text})
+    return sorted(rows, key=lambda row: (row["kind"] != "assumed", row["key"]))
