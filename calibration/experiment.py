@@ -22,12 +22,14 @@ from tilemodel.config.operands import (
 )
 from tilemodel.config.tile import TileConfig
 
-__all__ = ["Condition", "design_experiment"]
+__all__ = ["Condition", "design_experiment", "design_read_out_experiment"]
 
 _N_ROW, _N_COL = 32, 8
 # Short pulses reach up to this fraction of the longest
 _SHORT_FRACTION = 1 / 16
 _LOW_READ_FRACTION = 0.75
+# Longest pulse of each vector of a read-out's experiment, as a fraction of the longest possible
+_READ_OUT_FRACTIONS = (1.0, 0.7, 0.4, 0.2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,14 @@ def design_experiment(tile: TileConfig, rng: np.random.Generator) -> list[Condit
         for label, fraction in (("", 1.0), (", low voltage", _LOW_READ_FRACTION))
         for name, ticks in pulses.items()
     ]
+
+
+def design_read_out_experiment(tile: TileConfig, rng: np.random.Generator) -> Condition:
+    """What shows a transistor-level read-out: graded lines, so that currents differ, under ever shorter pulses."""
+    small = _small_tile(tile)
+    longest = np.array(_READ_OUT_FRACTIONS)[:, np.newaxis] * tile.drive.n_tick_max
+    ticks = np.rint(rng.uniform(0.0, 1.0, (len(_READ_OUT_FRACTIONS), _N_ROW)) * longest).astype(np.int64)
+    return Condition(name="read-out", tile=small, conductances=_graded_conductances(small, rng), ticks=ticks)
 
 
 def _small_tile(tile: TileConfig) -> TileConfig:

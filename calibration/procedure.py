@@ -7,11 +7,13 @@ import numpy as np
 
 from calibration.experiment import Condition, design_experiment
 from calibration.fit import Fit, Observation, fit_parameters
+from calibration.read_out import calibrate_read_out
 from calibration.reference import reference_output
 from spice_netlists.batch import Progress, run_side_by_side
 from spice_netlists.cells import CellCircuit, own_cell_sha256
 from tilemodel.compact import CompactModel, ConditionRecord, FitStatistics, Provenance
 from tilemodel.config.cell import GatedCell, GatedPairCell, LinearDevice, SubcktDevice, SwitchAccess
+from tilemodel.config.read_out import Sky130RampReadOut
 from tilemodel.config.tile import TileConfig
 from tilemodel.model import TileModel
 from tilemodel.output import TileOutput
@@ -39,7 +41,9 @@ def calibrate(
 
     `on_done(done, total)` follows the experiment's conditions. Raises what `simulate` and `fit_parameters` raise.
     """
-    conditions = design_experiment(tile, np.random.default_rng(seed))
+    ramp = isinstance(tile.read_out.circuit, Sky130RampReadOut)
+    # cells are fitted under ideal clamps, a transistor-level read-out with the cells known
+    conditions = design_experiment(tile.with_ideal_read_out() if ramp else tile, np.random.default_rng(seed))
     start, scales = starting_point(tile, own_cell=cell is not None)
     for condition in conditions:  # what the model does not cover is refused before hours of simulation
         TileModel(condition.tile, condition.conductances, start)
@@ -55,12 +59,16 @@ def calibrate(
     ]
     reference_error = refined.charge_line_coulomb - outputs[0].charge_line_coulomb
     fit = fit_parameters(observations, start, scales)
+    read_out = None
+    if ramp:
+        read_out = calibrate_read_out(tile, fit.parameters, cell=cell, seed=seed, processes=processes, on_done=on_done)
     largest = max(float(np.abs(output.charge_line_coulomb).max()) for output in outputs)
     return CompactModel(
         schema_version="tilemodel-compact-1",
         tile=tile,
         parameters=fit.parameters,
         fit=_statistics(fit, largest),
+        read_out=read_out,
         provenance=Provenance(
             package=f"tilemodel {VERSION}",
             engine=outputs[0].provenance["engine"],

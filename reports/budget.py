@@ -98,7 +98,9 @@ class Budget:
         for row in self.rows:
             if row.name == name:
                 return row
-        raise InputError(f"tile {self.tile.name} has no contribution {name!r}; it has {[row.name for row in self.rows]}")
+        raise InputError(
+            f"tile {self.tile.name} has no contribution {name!r}; it has {[row.name for row in self.rows]}"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -132,7 +134,7 @@ class _Batch:
         """What is taken for the MAC, [n_vec, n_col]: the code times the LSB, or the charge if there is no code."""
         if output.code is None or self.lsb_coulomb is None:
             return output.charge_coulomb
-        return output.code * self.lsb_coulomb
+        return output.code.astype(np.float64) * self.lsb_coulomb
 
 
 def error_budget(tile: TileConfig, model: CompactModel | None = None, *, n_vec: int = 200, seed: int = 0) -> Budget:

@@ -1,47 +1,26 @@
 """Figures of a validation, as SVG text that depends on the data alone (no dates, no random ids)."""
 
-import io
-
 import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from reports.style import BLUE, GREY, LEGEND_ABOVE, ORANGE, STYLE, svg_text
 from reports.validation import Validation
 
 __all__ = ["draw_figures"]
 
-_STYLE = {
-    "font.size": 9.0,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "tilemodel",
-    "svg.fonttype": "path",
-    "legend.frameon": False,
-}
-# Dark to light, so that the curves can be told apart in grey too
-_MODEL, _IDEAL, _REFERENCE = "#1b4f9c", "#d98c2b", "#8a8a8a"
-_LEGEND_ABOVE = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 3, "borderaxespad": 0.2}
+_MODEL, _IDEAL, _REFERENCE = BLUE, ORANGE, GREY
 
 
 def draw_figures(validation: Validation) -> dict[str, str]:
     """SVG text by file name (without ending)."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         return {
-            "parity": _svg(_parity(validation)),
-            "error": _svg(_error(validation)),
-            "columns": _svg(_columns(validation)),
+            "parity": svg_text(_parity(validation)),
+            "error": svg_text(_error(validation)),
+            "columns": svg_text(_columns(validation)),
         }
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    FigureCanvasSVG(figure)
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
 
 
 def _parity(validation: Validation) -> Figure:
@@ -54,7 +33,7 @@ def _parity(validation: Validation) -> Figure:
     axes.scatter(spice, ideal, s=12, marker="x", color=_IDEAL, linewidths=0.9, label="ideal MAC")
     axes.scatter(spice, fast, s=9, color=_MODEL, label="fast model")
     axes.set(xlabel=f"charge in SPICE [{unit}]", ylabel=f"predicted charge [{unit}]", aspect="equal")
-    axes.legend(**_LEGEND_ABOVE)
+    axes.legend(**LEGEND_ABOVE)
     return figure
 
 
@@ -92,7 +71,7 @@ def _columns(validation: Validation) -> Figure:
         axes.semilogy(np.arange(largest.size), largest, marker, color=colour, markersize=5, label=name)
     axes.set(xlabel="column", ylabel="largest |error| [% of full scale]")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(**_LEGEND_ABOVE)
+    axes.legend(**LEGEND_ABOVE)
     return figure
 
 

@@ -5,13 +5,24 @@ from typing import Any
 
 import jinja2
 
-__all__ = ["data_uri", "render_template", "value_rows"]
+__all__ = ["data_uri", "figure_text", "render_template", "value_rows"]
+
+# What float64 leaves of an exact zero, in percent
+_ROUNDING = 1e-9
 
 
 def render_template(name: str, **values: Any) -> str:
     """The self-contained HTML page of the template `name` in this folder."""
     environment = jinja2.Environment(loader=jinja2.PackageLoader("reports", "."), autoescape=True, trim_blocks=True)
+    environment.filters["figure"] = figure_text
     return environment.get_template(name).render(**values)
+
+
+def figure_text(value: float | None) -> str:
+    """A figure in percent or LSB with three digits; 0 where it is rounding, - where there is none."""
+    if value is None:
+        return "-"
+    return "0" if abs(value) < _ROUNDING else f"{value:.3g}"
 
 
 def data_uri(svg: str) -> str:

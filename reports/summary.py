@@ -1,8 +1,10 @@
-"""A validation in a few lines of text."""
+"""A validation, or an error budget, in a few lines of text."""
 
+from reports.budget import Budget, BudgetRow
+from reports.page import figure_text
 from reports.validation import Validation
 
-__all__ = ["summary_lines"]
+__all__ = ["budget_lines", "summary_lines"]
 
 
 def summary_lines(validation: Validation) -> list[str]:
@@ -26,3 +28,21 @@ def summary_lines(validation: Validation) -> list[str]:
             f"  {'pass' if verdict.passed else 'FAIL'}  {verdict.spec} = {verdict.limit:g}, measured {measured}"
         )
     return lines
+
+
+def budget_lines(budget: Budget) -> list[str]:
+    """The rows of a budget as a table, for a terminal."""
+    array = budget.tile.array
+    return [
+        f"{budget.tile.name}: {array.n_row} rows x {array.n_col} columns, {budget.n_vec} vectors; error in % of the "
+        f"standard deviation of the ideal MAC ({budget.mac_std_coulomb:.3g} C)",
+        f"  {'':20s} {'std':>9s} {'after fit':>9s} {'mean':>9s} {'largest':>9s} {'std LSB':>9s} {'max LSB':>9s}",
+        *(_budget_line(row) for row in budget.rows),
+        "  after fit: what the best gain and offset of each column leave of std",
+        *([f"  {budget.n_saturated} saturated bit-line conversions"] if budget.n_saturated else []),
+    ]
+
+
+def _budget_line(row: BudgetRow) -> str:
+    figures = (row.std_percent, row.std_after_fit_percent, row.mean_percent, row.max_percent, row.std_lsb, row.max_lsb)
+    return f"  {row.label:20s} " + " ".join(f"{figure_text(value):>9s}" for value in figures)

@@ -16,6 +16,7 @@ from spice_netlists.deck import Deck, build_deck
 from spice_netlists.engines import engine_version, run_deck
 from spice_netlists.nodes import rails_resist
 from spice_netlists.process import Waveforms
+from spice_netlists.read_out import pulses_end_second
 from tilemodel.config.errors import InputError
 from tilemodel.config.layout import line_count
 from tilemodel.config.operands import Conductances, check_ticks
@@ -48,6 +49,10 @@ class PassResult:
     """[n_vec, n_line], what the converters see."""
     cycle_line: FloatArray | None
     """[n_vec, n_line]: cycles of the converters' oscillators, where a rate was given."""
+    code_line: NDArray[np.int64] | None = None
+    """[n_vec, n_line]: of read-outs that convert themselves."""
+    trip_line_second: FloatArray | None = None
+    """[n_vec, n_line]: from the ramp's start to the trip, of such read-outs; infinite without a trip."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +112,13 @@ def simulate(
     per_pass = len(ticks) * len(groups)
     return SpiceResult(
         passes=tuple(
-            _pass_result(drive, results[first : first + per_pass], (len(ticks), line_count(tile)), rate)
+            _pass_result(
+                drive,
+                results[first : first + per_pass],
+                (len(ticks), line_count(tile)),
+                rate,
+                pulses_end_second(tile, drive.n_tick_max),
+            )
             for drive, first in zip(passes, range(0, len(results), per_pass), strict=True)
         ),
         engine=engine,
@@ -117,11 +128,17 @@ def simulate(
 
 
 def _pass_result(
-    drive: Pass, results: list[tuple[Deck, Waveforms]], shape: tuple[int, int], rate: Rate | None
+    drive: Pass,
+    results: list[tuple[Deck, Waveforms]],
+    shape: tuple[int, int],
+    rate: Rate | None,
+    t_end_second: float,
 ) -> PassResult:
     """Charges, and cycles if there is a `rate`, of the runs of one pass."""
     charge = np.empty(shape)
     cycles = None if rate is None else np.empty(shape)
+    ramp = results[0][0].sense.ramp
+    trip, code = (None, None) if ramp is None else (np.empty(shape), np.empty(shape, dtype=np.int64))
     per_vector = len(results) // shape[0]
     for k, (deck, waveforms) in enumerate(results):
         lines = list(deck.lines)
@@ -130,7 +147,11 @@ def _pass_result(
         if cycles is not None and rate is not None:
             frequency = rate(deck.charge_sign * sensed.T, lines)
             cycles[k // per_vector, lines] = np.trapezoid(frequency, time, axis=0)
-    return PassResult(drive=drive, charge_line_coulomb=charge, cycle_line=cycles)
+        if ramp is not None and trip is not None and code is not None:
+            for line, volt in zip(lines, waveforms.outputs_volt, strict=True):
+                trip[k // per_vector, line] = ramp.trip_second(time, volt, t_end_second=t_end_second)
+                code[k // per_vector, line] = ramp.code_from_waveforms(time, volt, t_end_second=t_end_second)
+    return PassResult(drive=drive, charge_line_coulomb=charge, cycle_line=cycles, code_line=code, trip_line_second=trip)
 
 
 def runs_per_vector(tile: TileConfig) -> int:
@@ -187,7 +208,8 @@ def _residual_fraction(
     results: list[tuple[Deck, Waveforms]], tile: TileConfig, simulator: SimulatorConfig
 ) -> float | None:
     """How much of the largest signal is left at the end; raises `InputError` if that cuts the tail and must not."""
-    if results[0][0].sense.of_voltage:
+    sense = results[0][0].sense
+    if sense.of_voltage or sense.ramp is not None:
         return None
     largest = max(float(np.abs(run.sensed - run.sensed[:, :1]).max()) for _, run in results)
     left = max(_current_left(run, deck.t_stop_second - tile.read_out.t_tail_second / 4) for deck, run in results)

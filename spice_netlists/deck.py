@@ -13,7 +13,14 @@ from spice_netlists.cells import CellCircuit, access_varies, memory_circuit, til
 from spice_netlists.drive import rail_drivers, word_line_drivers
 from spice_netlists.language import NgspiceLanguage
 from spice_netlists.nodes import rails_resist
-from spice_netlists.read_out import Sense, read_out_lines, read_out_sense, read_out_subcircuits
+from spice_netlists.read_out import (
+    Sense,
+    pulses_end_second,
+    ramp_read_out,
+    read_out_lines,
+    read_out_sense,
+    read_out_subcircuits,
+)
 from spice_netlists.vacask_deck import vacask_files, vacask_text
 from tilemodel.config.errors import InputError
 from tilemodel.config.layout import CellLayout, cell_layout
@@ -60,8 +67,8 @@ class Deck:
 
     @property
     def sense_vectors(self) -> tuple[str, ...]:
-        """Names of the saved vectors, one a bit line."""
-        return tuple(sense_vector(self.sense, line) for line in self.lines)
+        """Names of the saved vectors, one a bit line; behind them the outputs of read-outs that convert themselves."""
+        return tuple(_saved(self.sense, self.lines))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +83,11 @@ class Circuit:
     lines: tuple[int, ...]
     charge_sign: int
     sense: Sense
+
+
+def _saved(sense: Sense, lines: Sequence[int]) -> list[str]:
+    outputs = [] if sense.ramp is None else [sense.ramp.saved_vector(line) for line in lines]
+    return [*(sense_vector(sense, line) for line in lines), *outputs]
 
 
 def sense_vector(sense: Sense, line: int) -> str:
@@ -100,7 +112,7 @@ def build_deck(
     cell on a tile without access devices.
     """
     simulator = simulator or tile.simulator
-    t_stop = tile.t_window_second(pulses.n_tick_max)
+    t_stop = _stop_second(tile, pulses.n_tick_max)
     if simulator.engine == "vacask":
         return _vacask_deck(tile, conductances, pulses, columns, cell, simulator)
     circuit = tile_circuit_lines(tile, conductances, pulses, columns=columns, cell=cell)
@@ -123,6 +135,14 @@ def build_deck(
         charge_sign=circuit.charge_sign,
         t_stop_second=t_stop,
     )
+
+
+def _stop_second(tile: TileConfig, n_tick: int) -> float:
+    """End of the run: of the window, or of the conversion behind it."""
+    ramp = ramp_read_out(tile)
+    if ramp is None:
+        return tile.t_window_second(n_tick)
+    return ramp.t_stop_second(pulses_end_second(tile, n_tick))
 
 
 def _vacask_deck(
@@ -164,10 +184,12 @@ def tile_circuit_lines(
     lines, chip, language = _lines_of(tile, columns), draw_chip(tile), NgspiceLanguage()
     cells = cell_layout(tile, conductances)
     includes, array, words = _array(language, tile, cells, chip, lines, cell, pulses)
-    read_outs = list(read_out_lines(language, tile, chip, lines))
-    plain = not read_out_sense(tile, chip).of_voltage
+    read_outs = list(read_out_lines(language, tile, chip, lines, pulses.n_tick_max))
+    sense = read_out_sense(tile, chip)
+    plain = not sense.of_voltage and sense.ramp is None
+    ramp_files = () if sense.ramp is None else sense.ramp.model_files
     return Circuit(
-        includes=includes,
+        includes=_merged(includes, tuple(_include(path) for path in ramp_files)),
         body=[
             *read_out_subcircuits(tile),
             *array,
@@ -178,7 +200,7 @@ def tile_circuit_lines(
         sources=[*words, *rail_drivers(language, tile, cells, pulses), *(read_outs if plain else [])],
         lines=lines,
         charge_sign=cells.charge_sign,
-        sense=read_out_sense(tile, chip),
+        sense=sense,
     )
 
 
@@ -210,6 +232,12 @@ def _array(
         ],
         list(word_line_drivers(language, tile, cells, pulses, cell.v_gate_volt)),
     )
+
+
+def _merged(first: tuple[Include, ...], second: tuple[Include, ...]) -> tuple[Include, ...]:
+    """Both, each file once."""
+    known = {include.sha256 for include in first}
+    return (*first, *(include for include in second if include.sha256 not in known))
 
 
 def _gated_instances(
@@ -284,7 +312,7 @@ def _analysis(tile: TileConfig, simulator: SimulatorConfig, circuit: Circuit, t_
         f"vntol={simulator.vntol_volt!r} chgtol={simulator.chgtol_coulomb!r} "
         f"temp={tile.conditions.temperature_celsius!r}"
     )
-    vectors = [sense_vector(circuit.sense, line) for line in circuit.lines]
+    vectors = _saved(circuit.sense, circuit.lines)
     if circuit.sense.of_voltage:
         measured = [
             f".measure tran output{line} FIND {vector} AT={t_stop!r}"

@@ -90,4 +90,11 @@ def _read_result(path: Path, deck: Deck, log: str) -> Waveforms:
     except SimulatorError as error:
         raise SimulatorError(str(error), log) from None
     check_time("ngspice", vectors[0], deck.t_stop_second, log)
-    return Waveforms(time_second=vectors[0], sensed=vectors[1:], lines=deck.lines, log=log)
+    n_line = len(deck.lines)
+    return Waveforms(
+        time_second=vectors[0],
+        sensed=vectors[1 : 1 + n_line],
+        outputs_volt=vectors[1 + n_line :],
+        lines=deck.lines,
+        log=log,
+    )

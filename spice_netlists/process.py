@@ -34,6 +34,8 @@ class Waveforms:
     """[n_time]"""
     sensed: NDArray[np.float64]
     """[n_line, n_time]: clamp currents [ampere], positive from the bit line into the clamp, or outputs [volt]."""
+    outputs_volt: NDArray[np.float64]
+    """[n_line, n_time] of read-outs that convert themselves, else [0, n_time]."""
     lines: tuple[int, ...]
     log: str
 

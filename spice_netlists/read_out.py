@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_netlists.language import Language
-from spice_netlists.read_outs_behavioural import RESET_NODE, current_mirror, op_amp_integrator, reset_control
+from spice_netlists.read_outs import RampReadOut
+from spice_netlists.read_outs.behavioural import RESET_NODE, current_mirror, op_amp_integrator, reset_control
 from tilemodel.config.mismatch import ChipDraw
-from tilemodel.config.read_out import IntegratorReadOut, MirrorReadOut, ResistiveClamp
+from tilemodel.config.read_out import IntegratorReadOut, MirrorReadOut, ResistiveClamp, Sky130RampReadOut
 from tilemodel.config.tile import TileConfig
 
-__all__ = ["Sense", "read_out_lines", "read_out_sense", "read_out_subcircuits"]
+__all__ = ["Sense", "pulses_end_second", "ramp_read_out", "read_out_lines", "read_out_sense", "read_out_subcircuits"]
 
 FloatArray = NDArray[np.float64]
 
@@ -29,6 +30,8 @@ class Sense:
     rest_volt: FloatArray
     """[n_line of the tile]: output without charge."""
     coulomb_per_volt: float
+    ramp: RampReadOut | None = None
+    """The read-out that converts itself."""
 
     def name(self, line: int) -> str:
         """The source whose current is saved, or the node whose voltage is."""
@@ -43,6 +46,25 @@ class Sense:
         return np.asarray(np.trapezoid(sensed, time_second, axis=1))
 
 
+def ramp_read_out(tile: TileConfig) -> RampReadOut | None:
+    """The transistor-level read-out of the tile, if it has one."""
+    circuit = tile.read_out.circuit
+    if not isinstance(circuit, Sky130RampReadOut):
+        return None
+    return RampReadOut(
+        corner=circuit.corner,
+        v_clamp_volt=tile.read_out.v_clamp_volt,
+        t_clock_second=circuit.t_clock_second,
+        count_max=circuit.count_max,
+        t_settle_second=circuit.t_settle_second,
+    )
+
+
+def pulses_end_second(tile: TileConfig, n_tick: int) -> float:
+    """End of the longest possible pulse of a pass [s]."""
+    return tile.t_window_second(n_tick) - tile.read_out.t_tail_second
+
+
 def read_out_sense(tile: TileConfig, chip: ChipDraw) -> Sense:
     """How the charges of the tile's lines are read."""
     circuit = tile.read_out.circuit
@@ -51,7 +73,7 @@ def read_out_sense(tile: TileConfig, chip: ChipDraw) -> Sense:
         return Sense(of_voltage=True, rest_volt=clamp, coulomb_per_volt=-circuit.c_integration_farad)
     if isinstance(circuit, MirrorReadOut):
         return Sense(of_voltage=True, rest_volt=np.zeros_like(clamp), coulomb_per_volt=circuit.c_integration_farad)
-    return Sense(of_voltage=False, rest_volt=clamp, coulomb_per_volt=0.0)
+    return Sense(of_voltage=False, rest_volt=clamp, coulomb_per_volt=0.0, ramp=ramp_read_out(tile))
 
 
 def read_out_subcircuits(tile: TileConfig) -> list[str]:
@@ -75,12 +97,22 @@ def read_out_subcircuits(tile: TileConfig) -> list[str]:
             r_reset_ohm=circuit.r_reset_ohm,
             r_clamp_ohm=circuit.r_clamp_ohm,
         )
-    return []
+    ramp = ramp_read_out(tile)
+    return [] if ramp is None else [ramp.text]
 
 
-def read_out_lines(language: Language, tile: TileConfig, chip: ChipDraw, lines: Sequence[int]) -> Iterator[str]:
-    """The read-outs of `lines`, at the nodes `c<line>`."""
+def read_out_lines(
+    language: Language, tile: TileConfig, chip: ChipDraw, lines: Sequence[int], n_tick_max: int
+) -> Iterator[str]:
+    """The read-outs of `lines`, at the nodes `c<line>`, for a pass whose longest pulse has `n_tick_max` ticks."""
     circuit = tile.read_out.circuit
+    ramp = ramp_read_out(tile)
+    if ramp is not None:
+        start = tile.drive.t_start_second
+        yield from ramp.control_lines(t_start_second=start, t_end_second=pulses_end_second(tile, n_tick_max))
+        for line in lines:
+            yield from ramp.line_lines(line)
+        return
     yield language.comment(f"Read-outs: {circuit.kind}")
     if isinstance(circuit, IntegratorReadOut | MirrorReadOut):
         t_open = tile.t_reset_open_second

@@ -88,7 +88,13 @@ def run_vacask(
 
     names = ["time", *_vectors(save)]
     vectors, log = _run(netlist_text, TRANSIENT, names, files or {}, timeout_second, stop, check)
-    return Waveforms(time_second=vectors[0], sensed=vectors[1:], lines=tuple(range(len(save))), log=log)
+    return Waveforms(
+        time_second=vectors[0],
+        sensed=vectors[1:],
+        outputs_volt=vectors[:0],
+        lines=tuple(range(len(save))),
+        log=log,
+    )
 
 
 def run_vacask_operating_point(

@@ -18,6 +18,8 @@ from tilemodel.config.tile import SimulatorConfig, TileConfig
 __all__ = ["vacask_files", "vacask_text"]
 
 _GATE_VOLT = 1.0
+# The switch goes over within this part of the gate's swing: 1e-8 of a column's charge; 1e-4 V does not always converge
+_SWITCH_WIDTH_VOLT = 1e-3
 # A sinh law this wide is a straight line to 1e-7 at any read voltage below 1 V
 _STRAIGHT_VOLT = 1e3
 
@@ -70,7 +72,7 @@ def vacask_text(
             *_cells(language, tile, cells, chip, lines),
             *bit_lines(language, tile, lines),
             *rails(language, tile, lines),
-            *read_out_lines(language, tile, chip, lines),
+            *read_out_lines(language, tile, chip, lines, pulses.n_tick_max),
             *language.transient(
                 simulator,
                 [f"Vclamp{line}" for line in lines],
@@ -86,7 +88,10 @@ def _models(language: VacaskLanguage, tile: TileConfig) -> list[str]:
     device = tile.cell.device
     assert not isinstance(device, SubcktDevice)  # vacask_files
     lines = [] if is_ohmic(device) else [language.model("memory", "tilemodel_memory", _law(device))]
-    return [*lines, *([language.model("access", "tilemodel_switch")] if tile.is_gated else [])]
+    return [
+        *lines,
+        *([language.model("access", "tilemodel_switch", {"w": _SWITCH_WIDTH_VOLT})] if tile.is_gated else []),
+    ]
 
 
 def _law(device: Device) -> dict[str, float]:

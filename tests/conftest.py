@@ -69,7 +69,14 @@ def _base() -> dict[str, Any]:
             "temperature_coefficient_per_kelvin": 0.00451,
             "reference_temperature_celsius": 27.0,
         },
-        "drive": {"coding": "conventional", "sign": "polarity", "input_bits": 8, "t_lsb_second": 1e-9, "t_edge_second": 50e-12, "t_start_second": 1e-9},
+        "drive": {
+            "coding": "conventional",
+            "sign": "polarity",
+            "input_bits": 8,
+            "t_lsb_second": 1e-9,
+            "t_edge_second": 50e-12,
+            "t_start_second": 1e-9,
+        },
         "adc": {"kind": "ideal"},
     }
 
@@ -91,7 +98,12 @@ def switch_mapping(**tables: dict[str, Any]) -> dict[str, Any]:
     """Plain values of a small `gated_1t1r` tile with ideal switches."""
     mapping = {
         **_base(),
-        "cell": {"kind": "gated_1t1r", "v_source_line_volt": 0.0, "access": {"kind": "switch", "r_on_ohm": 880.0}, "device": OHMIC},
+        "cell": {
+            "kind": "gated_1t1r",
+            "v_source_line_volt": 0.0,
+            "access": {"kind": "switch", "r_on_ohm": 880.0},
+            "device": OHMIC,
+        },
         "read_out": {"v_clamp_volt": 0.2, "t_tail_second": 2e-9, **IDEAL_CLAMP},
     }
     mapping["drive"] = {**mapping["drive"], "sign": "unsigned", "t_edge_second": 1e-12}

@@ -72,7 +72,7 @@ class Ours:
     """Where a pass lies so near to a code's edge that float32 cannot tell its side."""
 
 
-def our_tile(folder, r_ohm, bits):
+def our_tile(folder, r_ohm, bits, coding=""):
     """IBM's preset with aihwkit's circuit and window for one pass of `bits`.
 
     aihwkit's last segment, before the clamp, is half as long as the others. In segments of half the length
@@ -86,8 +86,9 @@ def our_tile(folder, r_ohm, bits):
         n_col = {N_COL}
         [wires]
         r_bit_line_ohm = {r_ohm / 2}
-        [pwm]
-        pwm_bits = {bits}
+        [drive]
+        input_bits = {bits}
+        {coding}
         t_start_second = 0.45e-9
         [read_out]
         t_tail_second = 0.5e-9
@@ -115,12 +116,11 @@ def our_pass(folder, r_ohm, bits, weights, ticks):
     at_rest = model.charges(np.zeros_like(spread[:1]))
     clamp_offset = V_COMMON_VOLT - tile.read_out.v_clamp_volt
     rounding = np.finfo(np.float32).eps * V_COMMON_VOLT / clamp_offset * at_rest
-    unit = 1e-6 * tile.pwm.t_lsb_second
+    unit = 1e-6 * tile.drive.t_lsb_second
     return output.charge_coulomb / unit, output.code, np.abs(rounding) / unit
 
 
 def ours(folder, r_ohm, coding, weights, ticks, *, trapezoid=False):
-    # With [drive] coding in the tile file this loop becomes one TileModel.mvm
     charge, code, error, undecided = 0.0, 0, 0.0, False
     for ticks_of_pass, shift, bits in coding.passes(ticks):
         q, c, rounding = our_pass(folder, r_ohm, bits, weights, ticks_of_pass)
@@ -245,6 +245,21 @@ def test_codes(tmp_path, weights, ticks, r_ohm, coding, dtype):
     assert not (dtype == torch.float64 and differ.any())
     assert expected.code_undecided.mean() < 0.1
     assert np.abs(expected.code).max() > 100
+
+
+@wire_cases
+@coding_cases
+def test_charges_and_codes_of_the_drives_own_passes(tmp_path, weights, ticks, r_ohm, coding):
+    """`[drive] coding` does what the passes above do one by one."""
+    split = f"split_low_bits = {coding.low_bits}" if coding.name == "split" else ""
+    tile = our_tile(tmp_path, r_ohm, coding.bits, f'coding = "{coding.name}"\n{split}')
+    spread = np.zeros((len(ticks), 2 * N_ROW - 1), dtype=np.int64)
+    spread[:, ::2] = ticks
+    output = TileModel(tile, our_conductances(tile, weights)).mvm(spread)
+    charge = aihwkit(r_ohm, coding, weights, ticks, torch.float64)
+    ours_charge = output.charge_coulomb / (1e-6 * tile.drive.t_lsb_second)
+    assert np.abs(ours_charge - charge).max() <= FLOAT64 * np.abs(charge).max()
+    np.testing.assert_array_equal(output.code, np.rint(aihwkit(r_ohm, coding, weights, ticks, torch.float64, adc=True)))
 
 
 def test_float32_lengthens_pulses_of_seven_bits(tmp_path, weights, ticks):

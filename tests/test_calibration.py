@@ -13,11 +13,22 @@ from tilemodel.compact import load_model, save_model
 from tilemodel.config.errors import InputError
 from tilemodel.config.load import load_tile
 from tilemodel.model import TileModel
-from tilemodel.parameters import GatedParameters, RailPairParameters
+from tilemodel.parameters import DrivenParameters, GatedParameters
 
 TRANSISTOR = load_tile("examples/sky130_32x8.toml")
 TRUTHS = {
-    "pair": (pair_tile(), RailPairParameters(r_bit_line_ohm=2.3, v_read_volt=0.19, v_clamp_volt=0.402)),
+    "pair": (
+        pair_tile(),
+        DrivenParameters(
+            r_bit_line_ohm=2.3,
+            r_row_ohm=0.0,
+            v_read_volt=0.19,
+            v_clamp_volt=0.402,
+            g_factor=1.0,
+            device_curvature_per_volt2=0.0,
+            polarity_asymmetry=0.0,
+        ),
+    ),
     "switch": (
         switch_tile(),
         GatedParameters.of_switch(r_bit_line_ohm=2.2, r_access_ohm=950.0).model_copy(

@@ -39,10 +39,10 @@ def test_equal_inputs_give_equal_hashes_and_others_do_not():
 def test_zero_conductance_leaves_the_cell_out_and_zero_wire_the_segments():
     tile, conductances = small(pair_tile, wires={"r_bit_line_ohm": 0.0})
     text = build_deck(tile, conductances, pulses_of(tile, [1, 1])).text
-    assert "Rgp0_1 " in text
-    assert "Rgp1_1 " not in text
+    assert "Rgrp0_1 " in text
+    assert "Rgrp1_1 " not in text
     assert "Rw" not in text
-    assert "Rgp0_0 rp0 c0 " in text
+    assert "Rgrp0_0 rp0 c0 " in text
 
 
 def test_a_column_group_holds_its_own_lines_only():
@@ -57,7 +57,7 @@ def test_a_column_group_holds_its_own_lines_only():
     ("text", "message"),
     [
         (".subckt other bl wl sl g=1\n.ends", "no '.subckt mine'"),
-        (".subckt mine bl wl g=1\n.ends", "expected three pins"),
+        (".subckt mine bl wl sl bulk g=1\n.ends", "expected three pins"),
         (".subckt mine bl wl sl\n.ends", "a parameter g"),
         (".subckt mine bl wl sl g=1\n.ends\n.control\nshell ls\n.endc", "'.control' has no place"),
         (".subckt mine bl wl sl g=1\n.ends\n.include /etc/passwd", "'.include' has no place"),
@@ -66,3 +66,11 @@ def test_a_column_group_holds_its_own_lines_only():
 def test_a_cell_circuit_is_a_sub_circuit_and_nothing_else(text, message):
     with pytest.raises(InputError, match=message):
         CellCircuit(name="mine", text=text, v_gate_volt=1.0)
+
+
+@pytest.mark.parametrize("pins", ["bl wl", "bl wlp wln slp sln"])
+def test_a_cell_circuit_has_the_pins_of_its_tile(pins):
+    tile, conductances = small(switch_tile)
+    cell = CellCircuit(name="mine", text=f".subckt mine {pins} g=1\n.ends", v_gate_volt=1.0)
+    with pytest.raises(InputError, match=f"a gated_1t1r cell has 3 pins, this one has {len(pins.split())}"):
+        build_deck(tile, conductances, pulses_of(tile, [1, 1]), cell=cell)

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from tests.nodal import clamp_current, curved_cells_current, switched_line_charge
 from tests.tolerances import FIRST_ORDER, ROUNDING, relative
 from tilemodel.gated_1t1r import cell_conductance
-from tilemodel.parameters import GatedParameters
 from tilemodel.solvers.gated import gated_charges
 
 V, T_LSB = 0.2, 1e-9
@@ -26,12 +25,6 @@ def charges(ticks, g, *, r=5.0, c=0.0, curvature=None, pulse=None, c_pulse=0.0):
         v_read_volt=V,
         t_lsb_second=T_LSB,
     )
-
-
-def curved(r_access, slope):
-    """Parameters of cells with the resistance 1/G + r_access + slope * i."""
-    switch = GatedParameters.of_switch(r_bit_line_ohm=0.0, r_access_ohm=r_access)
-    return switch.model_copy(update={"r_access_slope_ohm_per_ampere": slope})
 
 
 def tick_by_tick(ticks, g, r):
@@ -87,9 +80,8 @@ def test_capacitors_add_what_a_fine_integration_finds(rng):
 
 def test_curvature_is_the_first_order_of_a_full_solution(rng):
     g_memory = rng.uniform(1e-5, 4e-5, 20)
-    parameters = curved(900.0, 5e6)
-    g = cell_conductance(g_memory, parameters, V)[:, np.newaxis]
-    curvature = parameters.r_access_slope_ohm_per_ampere * g**3
+    g = cell_conductance(g_memory, 900.0, 5e6, V)[:, np.newaxis]
+    curvature = 5e6 * g**3
     ticks = np.full(20, 10)
     exact = curved_cells_current(g_memory, 900.0, 5e6, V, 20.0) * 10 * T_LSB
     linear = charges(ticks, g, r=20.0)[0, 0]
@@ -100,8 +92,7 @@ def test_curvature_is_the_first_order_of_a_full_solution(rng):
 
 @given(g=st.floats(1e-9, 1e-3), r=st.floats(0, 1e4), slope=st.floats(0, 1e9), v=st.floats(1e-3, 1.0))
 def test_cell_conductance_solves_the_cells_equation(g, r, slope, v):
-    parameters = curved(r, slope)
-    current = v * cell_conductance(np.array(g), parameters, v)
+    current = v * cell_conductance(np.array(g), r, slope, v)
     assert current * (1 / g + r + slope * current) == relative(v, 1e-12)
 
 

@@ -8,16 +8,12 @@ from scipy.linalg import expm
 
 from spice_netlists.deck import Deck, tile_circuit_lines
 from spice_netlists.engines import run_deck
-from spice_netlists.read_outs_behavioural import current_mirror, op_amp_integrator, read_out_instances, reset_control
-from tests.conftest import pair_tile, switch_tile
+from spice_netlists.read_out import Sense
+from spice_netlists.read_outs.behavioural import current_mirror, op_amp_integrator, read_out_instances, reset_control
+from tests.conftest import pair_tile, pulses_of, switch_tile
 from tests.tolerances import ROUNDING, SPICE_LINEAR, relative
-from tilemodel.config.operands import (
-    Conductances,
-    conductances_from_weights,
-    line_conductances,
-    random_ticks,
-    random_weights,
-)
+from tilemodel.config.layout import cell_layout
+from tilemodel.config.operands import Conductances, conductances_from_weights, random_ticks, random_weights
 from tilemodel.model import TileModel, ideal_charge
 from tilemodel.solvers.integrator import IntegratorTiming, OpAmpIntegrator, integrator_output
 from tilemodel.solvers.ladder import transfer_to_clamp
@@ -156,17 +152,10 @@ def test_wrong_operands_are_refused(rng):
         integrator_output(current, y, op_amp=op_amp(), timing=early)
 
 
-class OutputDeck(Deck):
-    """A deck that saves the read-outs' output voltages in place of clamp currents."""
-
-    @property
-    def sense_vectors(self):
-        return tuple(f"v(out{line})" for line in self.lines)
-
-
 def spice_output(tile, written, ticks, read_out, t_open):
     """Output voltages [n_line] at the window's end with the sub-circuit `read_out` in the clamps' place."""
-    circuit = tile_circuit_lines(tile, written, ticks)
+    circuit = tile_circuit_lines(tile, written, pulses_of(tile, ticks))
+    t_stop = tile.t_window_second(tile.drive.n_tick_max)
     name, step = read_out[0].split()[1], 0.005 * T_LSB
     text = [
         "* a tile with behavioural read-outs",
@@ -177,13 +166,20 @@ def spice_output(tile, written, ticks, read_out, t_open):
         reset_control(t_open_second=t_open, t_fall_second=1e-12),
         ".options reltol=1e-6 trtol=1 abstol=1e-14 vntol=1e-10 chgtol=1e-18",
         ".save " + " ".join(f"v(out{line})" for line in circuit.lines),
-        f".tran {step!r} {tile.t_window_second!r} 0 {step!r}",
+        f".tran {step!r} {t_stop!r} 0 {step!r}",
         ".end\n",
     ]
-    deck = OutputDeck(
-        text="\n".join(text), includes=(), lines=circuit.lines, charge_sign=1, t_stop_second=tile.t_window_second
+    deck = Deck(
+        engine="ngspice",
+        text="\n".join(text),
+        includes=(),
+        files={},
+        lines=circuit.lines,
+        sense=Sense(of_voltage=True, rest_volt=np.zeros(len(circuit.lines)), coulomb_per_volt=1.0),
+        charge_sign=1,
+        t_stop_second=t_stop,
     )
-    return run_deck(deck, timeout_second=120).current_ampere[:, -1]
+    return run_deck(deck, timeout_second=120).sensed[:, -1]
 
 
 def line_seen_from_the_clamp(tile, written, ticks):
@@ -195,7 +191,7 @@ def line_seen_from_the_clamp(tile, written, ticks):
         rest = y * (tile.cell.v_common_volt - tile.read_out.v_clamp_volt)
         injected = transfer * (written.g_plus - written.g_minus) * tile.v_read_volt
         return ((ticks_left * np.sign(ticks)[:, None]).T @ injected + rest)[None], y, rest, y, (transfer**2).sum(0) * c
-    memory = line_conductances(tile, written)
+    memory = cell_layout(tile, written).g_siemens[0]
     g = memory / (1 + memory * tile.cell.access.r_on_ohm)
     y = np.stack([transfer_to_clamp(g * on[:, None], r)[1] for on in ticks_left.T])[None]
     return -y * tile.v_read_volt, y, 0.0, 0.0, tile.array.n_row * c
@@ -225,7 +221,7 @@ def timing_of(tile, t_open):
         t_start_second=pwm.t_start_second,
         t_lsb_second=pwm.t_lsb_second,
         t_edge_second=pwm.t_edge_second,
-        t_sample_second=tile.t_window_second,
+        t_sample_second=tile.t_window_second(pwm.n_tick_max),
     )
 
 

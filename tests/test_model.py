@@ -127,7 +127,7 @@ def test_wrong_shapes_and_parameters_are_refused(rng):
 
 
 def test_codes_of_a_gated_column_are_the_difference_of_its_lines(rng):
-    adc = {"kind": "cco", "f_hertz_per_ampere": 1e15, "count_max": 10**6}
+    adc = {"kind": "cco", "f_hertz_per_ampere": 1e15, "phase_cycle": 0.0, "count_max": 10**6}
     tile = switch_tile(adc=adc)
     output = programmed(tile, rng)[0].mvm(random_ticks(tile, rng, 4))
     counted = np.trunc(output.charge_line_coulomb * 1e15).astype(int)

@@ -14,8 +14,8 @@ import pytest
 
 from spice_netlists.batch import simulate
 from spice_netlists.deck import build_deck
-from spice_netlists.errors import SimulatorError, SimulatorMissingError
 from spice_netlists.engines import run_deck
+from spice_netlists.errors import SimulatorError, SimulatorMissingError
 from spice_netlists.ngspice import find_ngspice
 from tests.conftest import pair_tile, pulses_of
 from tests.tolerances import relative

@@ -72,7 +72,7 @@ def test_random_operands_are_accepted_and_reach_the_limits(tile, rng):
         (np.full(8, -128, dtype=np.int8), "exceeds the 127 ticks"),
         (np.full(8, -(2**63)), "exceeds the 127 ticks"),
         (np.zeros(8, dtype="timedelta64[s]"), "expected real numbers"),
-        (np.full(8, 128), r"inputs\[0, 0\] = 128 exceeds the 127 ticks of input_bits = 8 \(8 such\)"),
+        (np.full(8, 128), r"inputs\[0, 0\] = 128 exceeds the 127 ticks of drive.input_bits = 8 \(8 such\)"),
         (np.full(8, 1.5), r"outside \[-1, 1\]; give ticks as an integer array"),
         (np.full(8, np.nan), "is not finite"),
         (np.zeros(7), r"expected \[n_vec, n_row\] = \[1, 8\], got \[1, 7\]"),
@@ -88,7 +88,7 @@ def test_bad_inputs_are_refused_with_their_place(inputs, message):
 
 
 def test_negative_inputs_to_a_gated_tile_are_refused():
-    with pytest.raises(InputError, match="takes unsigned inputs"):
+    with pytest.raises(InputError, match=r"is negative; drive\.sign = 'unsigned' takes none"):
         ticks_from_inputs(SWITCH, np.full(8, -1))
 
 

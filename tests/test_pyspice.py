@@ -14,7 +14,7 @@ from spice_netlists.pyspice import cell_from_subcircuit
 from tests.conftest import pair_tile, pulses_of, switch_tile
 from tests.tolerances import SAME_CIRCUIT, relative
 from tilemodel.config.errors import InputError
-from tilemodel.config.operands import conductances_from_weights, random_ticks, random_weights
+from tilemodel.config.operands import Conductances, conductances_from_weights, random_ticks, random_weights
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -49,7 +49,13 @@ def test_a_pyspice_subcircuit_is_a_cell_like_the_standard_one(rng):
 
 def test_a_subcircuit_of_other_pins_is_refused():
     with pytest.raises(InputError, match="expected three pins"):
-        cell_from_subcircuit(Netlist.SubCircuit("two", "bl", "wl", g=1), v_gate_volt=1.0)
+        cell_from_subcircuit(Netlist.SubCircuit("four", "bl", "wl", "sl", "bulk", g=1), v_gate_volt=1.0)
+    two = cell_from_subcircuit(Netlist.SubCircuit("two", "bl", "wl", g=1), v_gate_volt=1.0)
+    nothing = np.zeros((8, 3))
+    with pytest.raises(InputError, match="a gated_1t1r cell has 3 pins, this one has 2"):
+        SpiceTile(tile=switch_tile(), conductances=Conductances(g_plus=nothing, g_minus=nothing), cell=two).decks(
+            np.full(8, 1)
+        )
 
 
 @pytest.mark.parametrize("make", [pair_tile, switch_tile])

@@ -15,7 +15,7 @@ from tilemodel.config.errors import InputError, OutputError
 from tilemodel.config.tile import SpecConfig
 from tilemodel.output import TileOutput
 
-CCO = {"kind": "cco", "f_hertz_per_ampere": 6.24e13, "count_max": 4095}
+CCO = {"kind": "cco", "f_hertz_per_ampere": 6.24e13, "phase_cycle": 0.0, "count_max": 4095}
 
 
 def output(charge, code=None):
@@ -24,6 +24,7 @@ def output(charge, code=None):
         charge_coulomb=charge,
         charge_line_coulomb=charge,
         code=None if code is None else np.array(code),
+        error_bound_coulomb=None,
         n_saturated=0,
         provenance={},
     )

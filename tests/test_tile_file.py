@@ -42,6 +42,7 @@ def test_tile_file_stands_above_its_preset(tmp_path):
 def test_another_kind_of_cell_drops_the_presets_keys(tmp_path):
     text = (
         TILE + '[adc]\nkind = "linear"\nadc_bits = 8\ncharge_full_scale_coulomb = 1e-12\ngain = 1.0\noffset_lsb = 0.0\n'
+        "inl_lsb = []\n"
     )
     tile = load_tile(write(tmp_path, text))
     assert tile.adc.kind == "linear"
@@ -101,7 +102,10 @@ def test_hash_depends_on_values_not_on_name_or_source():
         (TILE.replace("ibm_pcm_14nm", "gone.toml"), "gone.toml: cannot be read"),
         (TILE.replace('"mine"', '"a/../b"'), "name: .*pattern"),
         (TILE.replace('"mine"', '"x\\n.include /etc/passwd"'), "name: .*pattern"),
-        (TILE + "[cell]\nkind = 'rail'\n", r"\[cell\]: needs kind = one of 'rail_pair', 'gated_1t1r'"),
+        (
+            TILE + "[cell]\nkind = 'rail'\n",
+            r"\[cell\]: needs kind = one of 'rail_pair', 'rail_quad', 'passive', 'gated_1t1r', 'gated_2t1r'",
+        ),
         (TILE + "[drive]\nt_edge_second = 2e-9\n", "t_edge_second must not exceed t_lsb_second"),
         (TILE + "[conductance]\ng_min_siemens = 1.0\n", "g_min_siemens must be smaller"),
         ("wires = 3\n" + TILE, "wires must be a table, got 3"),

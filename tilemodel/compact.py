@@ -15,8 +15,9 @@ from tilemodel.config.section import Section
 from tilemodel.config.tile import TileConfig
 from tilemodel.model import TileModel
 from tilemodel.parameters import Parameters
+from tilemodel.ramp_read_out import RampReadOutParameters
 
-__all__ = ["CompactModel", "ConditionRecord", "FitStatistics", "Provenance", "load_model", "save_model"]
+__all__ = ["CompactModel", "ConditionRecord", "FitStatistics", "Provenance", "ReadOutFit", "load_model", "save_model"]
 
 _MAX_FILE_BYTES = 10_000_000
 # A fit's largest residual times this, in proportion to the rows, bounds the error of other tiles of the technology
@@ -71,6 +72,17 @@ class Provenance(Section):
     """Largest change of the first condition's charges when the simulator's tolerances and step were halved."""
 
 
+class ReadOutFit(Section):
+    """The fitted law of a transistor-level read-out."""
+
+    parameters: RampReadOutParameters
+    n_conversion: int
+    charge_residual_max_coulomb: float
+    trip_residual_max_lsb: float
+    """Of the time to the trip, in periods of the counter's clock."""
+    trip_residual_rms_lsb: float
+
+
 class CompactModel(Section):
     """What `tilemodel calibrate` writes and everything else reads."""
 
@@ -78,6 +90,7 @@ class CompactModel(Section):
     tile: TileConfig
     parameters: Parameters
     fit: FitStatistics
+    read_out: ReadOutFit | None = None
     provenance: Provenance
 
     def tile_model(self, conductances: Conductances, tile: TileConfig | None = None) -> TileModel:

@@ -9,9 +9,10 @@ from tilemodel.adc import ConverterBank
 from tilemodel.config.layout import line_count
 from tilemodel.config.mismatch import ChipDraw
 from tilemodel.config.passes import Pass
-from tilemodel.config.read_out import IntegratorReadOut, MirrorReadOut
+from tilemodel.config.read_out import IntegratorReadOut, MirrorReadOut, Sky130RampReadOut
 from tilemodel.config.tile import TileConfig
 from tilemodel.programmed import LineCurrents, ProgrammedTile
+from tilemodel.ramp_read_out import RampReadOutParameters, clamped_current, trip_features, trip_second
 from tilemodel.solvers.integrator import IntegratorTiming, OpAmpIntegrator, integrator_output
 
 __all__ = ["PassOutput", "converter_bank", "read_pass"]
@@ -34,6 +35,8 @@ class PassOutput:
     """[n_vec, n_line]: of what the model approximates."""
     cycle_line: FloatArray | None
     """[n_vec, n_line]: cycles of the converters' oscillators, where the codes depend on the currents."""
+    code_line: NDArray[np.int64] | None = None
+    """[n_vec, n_line]: of a read-out that converts itself."""
 
 
 def converter_bank(tile: TileConfig) -> ConverterBank:
@@ -42,10 +45,18 @@ def converter_bank(tile: TileConfig) -> ConverterBank:
 
 
 def read_pass(
-    tile: TileConfig, chip: ChipDraw, bank: ConverterBank, programmed: ProgrammedTile, drive: Pass
+    tile: TileConfig,
+    chip: ChipDraw,
+    bank: ConverterBank,
+    programmed: ProgrammedTile,
+    drive: Pass,
+    read_out: RampReadOutParameters | None,
 ) -> PassOutput:
     """Drive the programmed tile with one pass and integrate."""
     circuit = tile.read_out.circuit
+    if isinstance(circuit, Sky130RampReadOut):
+        assert read_out is not None  # tilemodel.coverage
+        return _ramp_converted(tile, circuit, read_out, programmed.currents(drive), drive)
     if isinstance(circuit, IntegratorReadOut):
         return _integrated(tile, circuit, programmed.currents(drive), drive)
     result = programmed.charges(drive)
@@ -88,6 +99,30 @@ def _integrated(tile: TileConfig, circuit: IntegratorReadOut, currents: LineCurr
         charge_line_coulomb=result.charge_coulomb,
         error_bound_coulomb=currents.error_bound_coulomb,
         cycle_line=None,
+    )
+
+
+def _ramp_converted(
+    tile: TileConfig,
+    circuit: Sky130RampReadOut,
+    read_out: RampReadOutParameters,
+    currents: LineCurrents,
+    drive: Pass,
+) -> PassOutput:
+    """Charges behind the transistor-level clamp, and the counts of its ramp."""
+    conductance = currents.current_ampere[:, 1:] / tile.v_read_volt
+    current = clamped_current(conductance, read_out.v0_volt, read_out.r_ohm, read_out.s_volt)
+    charge = current.sum(axis=1) * tile.drive.t_lsb_second
+    if drive.n_tick_max:
+        charge = charge - read_out.k_coulomb_per_siemens2 * conductance[:, 0] ** 2
+    trip = trip_second(read_out, trip_features(current, charge, tile.drive.t_lsb_second))
+    code = np.clip(np.floor(trip / circuit.t_clock_second), 0, circuit.count_max).astype(np.int64)
+    return PassOutput(
+        drive=drive,
+        charge_line_coulomb=charge,
+        error_bound_coulomb=currents.error_bound_coulomb,
+        cycle_line=None,
+        code_line=code,
     )
 
 

@@ -2,22 +2,30 @@
 
 from tilemodel.config.cell import GatedCell, GatedPairCell
 from tilemodel.config.errors import InputError
-from tilemodel.config.read_out import IdealClamp, IntegratorReadOut, MirrorReadOut, ResistiveClamp
+from tilemodel.config.read_out import IdealClamp, IntegratorReadOut, MirrorReadOut, ResistiveClamp, Sky130RampReadOut
 from tilemodel.config.tile import TileConfig
 from tilemodel.conversion import converter_bank
 from tilemodel.ends import end_resistance_ohm
 from tilemodel.parameters import AnyParameters, DrivenParameters
+from tilemodel.ramp_read_out import RampReadOutParameters
 from tilemodel.solvers.settling import settling_time_bound_second
 
 __all__ = ["refuse_uncovered"]
 
 
-def refuse_uncovered(tile: TileConfig, parameters: AnyParameters) -> None:
+def refuse_uncovered(
+    tile: TileConfig, parameters: AnyParameters, read_out: RampReadOutParameters | None = None
+) -> None:
     """Raise `InputError` for a tile, or parameters, that no part of the model covers."""
     expected = tile.cell.kind if isinstance(tile.cell, GatedCell | GatedPairCell) else "driven"
     if parameters.kind != expected:
         raise InputError(f"parameters of a {parameters.kind} tile were given to the {tile.cell.kind} tile {tile.name}")
     _refuse_read_out(tile)
+    if isinstance(tile.read_out.circuit, Sky130RampReadOut) and read_out is None:
+        raise InputError(
+            f"tile {tile.name}: the fast model does not know the read-out's clamp and converter; "
+            "run `tilemodel calibrate TILE.toml -o MODEL.json` once and give MODEL.json"
+        )
     if tile.read_out.window == "cut":
         _refuse_cut_window(tile, parameters)
     else:
@@ -32,6 +40,11 @@ def _rails_resist(tile: TileConfig) -> bool:
 
 def _refuse_read_out(tile: TileConfig) -> None:
     circuit = tile.read_out.circuit
+    if isinstance(circuit, Sky130RampReadOut) and _rails_resist(tile):
+        raise InputError(
+            f"tile {tile.name} [read_out.circuit]: transistor-level clamps act on each other through row conductors "
+            "with resistance, which the model does not cover; set r_row_ohm and r_driver_ohm to 0"
+        )
     if isinstance(circuit, IntegratorReadOut) and _rails_resist(tile):
         raise InputError(
             f"tile {tile.name} [read_out.circuit]: an integrator's virtual grounds act on each other through row "

@@ -10,14 +10,15 @@ from tilemodel.config.errors import InputError
 from tilemodel.config.layout import CellLayout, cell_layout
 from tilemodel.config.mismatch import ChipDraw, draw_chip
 from tilemodel.config.operands import Conductances, check_conductances, check_ticks, combine_lines, ticks_sha256
-from tilemodel.config.passes import tile_passes
+from tilemodel.config.passes import Pass, tile_passes
 from tilemodel.config.tile import TileConfig
 from tilemodel.conversion import PassOutput, converter_bank, read_pass
 from tilemodel.coverage import refuse_uncovered
 from tilemodel.linear import LinearTile
 from tilemodel.output import TileOutput, tile_output
 from tilemodel.parameters import AnyParameters, DrivenParameters, GatedParameters, parameters_from_tile
-from tilemodel.programmed import ProgrammedTile
+from tilemodel.programmed import LineCurrents, ProgrammedTile
+from tilemodel.ramp_read_out import RampReadOutParameters
 from tilemodel.version import VERSION
 
 __all__ = ["TileModel", "ideal_charge", "ideal_line_current_ampere"]
@@ -30,9 +31,10 @@ class TileModel:
     """A tile programmed with `conductances`, ready to multiply.
 
     `parameters` default to what the tile file states; a calibrated tile gives its fitted ones, and what their fit
-    left unexplained as `error_bound_coulomb_per_row` of a bit line (`CompactModel.tile_model`). Raises `InputError`
-    for a tile that the model does not cover (`tilemodel.coverage`): transistors without calibration, parameters of
-    another cell, a window or tick too short for the wires to settle, combinations without a solver.
+    left unexplained as `error_bound_coulomb_per_row` of a bit line (`CompactModel.tile_model`); `read_out` is the
+    fitted law of a transistor-level read-out. Raises `InputError` for a tile that the model does not cover
+    (`tilemodel.coverage`): transistors without calibration, parameters of another cell, a window or tick too short for
+    the wires to settle, combinations without a solver.
     """
 
     def __init__(
@@ -41,13 +43,15 @@ class TileModel:
         conductances: Conductances,
         parameters: AnyParameters | None = None,
         *,
+        read_out: RampReadOutParameters | None = None,
         error_bound_coulomb_per_row: float = 0.0,
     ) -> None:
         self.tile = tile
         self.conductances = conductances
         self.parameters = parameters if parameters is not None else parameters_from_tile(tile)
         check_conductances(tile, conductances)
-        refuse_uncovered(tile, self.parameters)
+        refuse_uncovered(tile, self.parameters, read_out)
+        self._read_out = read_out
         self._fit_bound = error_bound_coulomb_per_row * tile.array.n_row
         self._chip = draw_chip(tile)
         self._bank = converter_bank(tile)
@@ -65,10 +69,16 @@ class TileModel:
         """
         check_ticks(self.tile, ticks)
         drives = tile_passes(self.tile, ticks)
-        outputs = [read_pass(self.tile, self._chip, self._bank, self._programmed, drive) for drive in drives]
+        outputs = [
+            read_pass(self.tile, self._chip, self._bank, self._programmed, drive, self._read_out) for drive in drives
+        ]
         if not all(np.isfinite(output.charge_line_coulomb).all() for output in outputs):
             raise InputError(f"tile {self.tile.name}: its parameters are so large that charges are not finite")
         return outputs
+
+    def currents(self, drive: Pass) -> LineCurrents:
+        """Settled clamp currents tick by tick, under ideal clamps."""
+        return self._programmed.currents(drive)
 
     def charges(self, ticks: IntArray) -> FloatArray:
         """Charge of every bit line [coulomb], [n_vec, n_line], for `ticks` [n_vec, n_row]; raises as `passes`."""

@@ -14,6 +14,7 @@ from tilemodel.config.adc import IdealAdc
 from tilemodel.config.files import atomic_file
 from tilemodel.config.operands import combine_lines
 from tilemodel.config.passes import Pass
+from tilemodel.config.read_out import Sky130RampReadOut
 from tilemodel.config.tile import TileConfig
 from tilemodel.conversion import converter_bank
 
@@ -31,6 +32,8 @@ class ReadPass(Protocol):
     def charge_line_coulomb(self) -> FloatArray: ...
     @property
     def cycle_line(self) -> FloatArray | None: ...
+    @property
+    def code_line(self) -> NDArray[np.int64] | None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +64,13 @@ def tile_output(
     bank = converter_bank(tile)
     charge_line = _combined([item.drive.factor * item.charge_line_coulomb for item in passes])
     code, n_saturated = None, 0
-    if not isinstance(tile.adc, IdealAdc):
+    circuit = tile.read_out.circuit
+    if isinstance(circuit, Sky130RampReadOut) or not isinstance(tile.adc, IdealAdc):
         codes = [_codes(bank, item) for item in passes]
-        n_saturated = sum(int(bank.saturated(item).sum()) for item in codes)
+        if isinstance(circuit, Sky130RampReadOut):
+            n_saturated = sum(int((item >= circuit.count_max).sum()) for item in codes)
+        else:
+            n_saturated = sum(int(bank.saturated(item).sum()) for item in codes)
         factors = [item.drive.factor for item in passes]
         code = combine_lines(tile, _combined([f * item for f, item in zip(factors, codes, strict=True)]))
     bound = None
@@ -85,6 +92,8 @@ def _combined(parts: list[Any]) -> Any:
 
 
 def _codes(bank: ConverterBank, item: ReadPass) -> NDArray[np.int64]:
+    if item.code_line is not None:
+        return item.code_line
     codes = bank.codes(item.charge_line_coulomb) if item.cycle_line is None else bank.codes_of_cycles(item.cycle_line)
     assert codes is not None  # no ideal converter
     return codes

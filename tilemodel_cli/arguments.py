@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tilemodel {VERSION}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    for add_command in (_add_netlist, _add_spice, _add_mvm, _add_calibrate, _add_validate):
+    for add_command in (_add_netlist, _add_spice, _add_mvm, _add_calibrate, _add_validate, _add_budget):
         add_command(subparsers)
     return parser
 
@@ -71,6 +71,17 @@ def _add_validate(subparsers: Subparsers) -> None:
     )
     _add_seed(parser)
     _add_processes(parser)
+    _add_output(parser, "DIR")
+
+
+def _add_budget(subparsers: Subparsers) -> None:
+    summary = "report the MAC error of each non-ideality alone and of all together (fast model, no simulator)"
+    example = "tilemodel budget examples/budget_ibm_512x64.toml -o budget"
+    parser = _command(subparsers, "budget", commands.budget_tile, summary, example, tile="TILE.toml|MODEL.json")
+    parser.add_argument(
+        "--vectors", type=_whole_number(3, 10**6), default=200, metavar="N", help="random input vectors (default 200)"
+    )
+    _add_seed(parser)
     _add_output(parser, "DIR")
 
 

@@ -24,7 +24,7 @@ from tilemodel.config.operands import (
 )
 from tilemodel.config.passes import tile_passes
 
-__all__ = ["Command", "calibrate_tile", "mvm", "netlist", "spice", "validate_tile"]
+__all__ = ["Command", "budget_tile", "calibrate_tile", "mvm", "netlist", "spice", "validate_tile"]
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -128,6 +128,24 @@ def validate_tile(options: argparse.Namespace) -> int:
         _say(line)
     _say(f"report: {page.absolute().as_uri()}")
     return 0 if validation.passed else 1
+
+
+def budget_tile(options: argparse.Namespace) -> int:
+    """Compute the error budget with the fast model, write it, print its table."""
+    from reports.budget import error_budget
+    from reports.budget_page import BUDGET_MARKER, write_budget
+    from reports.summary import budget_lines
+    from tilemodel.compact import load_model
+
+    model = load_model(options.tile) if options.tile.endswith(".json") else None
+    tile = load_tile(options.tile) if model is None else model.tile
+    check_folder_target(options.output, marker=BUDGET_MARKER)
+    budget = error_budget(tile, model, n_vec=options.vectors, seed=options.seed)
+    page = write_budget(budget, options.output)
+    for line in budget_lines(budget):
+        _say(line)
+    _say(f"budget: {page.absolute().as_uri()}")
+    return 0
 
 
 def _check_output(options: argparse.Namespace) -> None:

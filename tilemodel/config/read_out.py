@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tilemodel.config.section import Farads, Positive, PositiveVolts, ResistanceOrZero, Section, Volts
+from tilemodel.config.section import Farads, Positive, PositiveVolts, ResistanceOrZero, Seconds, Section, Volts
 
 __all__ = [
     "IdealClamp",
@@ -13,6 +13,7 @@ __all__ = [
     "ReadOutCircuit",
     "ReadOutConfig",
     "ResistiveClamp",
+    "Sky130RampReadOut",
 ]
 
 
@@ -58,8 +59,22 @@ class IntegratorReadOut(Section):
     r_reset_ohm: Positive
 
 
+class Sky130RampReadOut(Section):
+    """Clamp, mirror, capacitor, ramp and comparator in SKY130 transistors (docs/read_out_sky130.md): it converts itself.
+
+    The window ends with the longest pulse; the capacitor takes current for `t_settle_second` more, then a counter
+    counts clock periods until the ramp has emptied it.
+    """
+
+    kind: Literal["sky130_ramp"]
+    corner: Literal["tt", "ff", "ss", "sf", "fs"]
+    t_clock_second: Seconds
+    count_max: int = Field(ge=1, le=2**20)
+    t_settle_second: Seconds
+
+
 ReadOutCircuit = Annotated[
-    IdealClamp | ResistiveClamp | MirrorReadOut | IntegratorReadOut,
+    IdealClamp | ResistiveClamp | MirrorReadOut | IntegratorReadOut | Sky130RampReadOut,
     Field(discriminator="kind"),
 ]
 

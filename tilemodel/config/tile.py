@@ -11,11 +11,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tilemodel.config.adc import AdcConfig
-from tilemodel.config.cell import Cell, GatedCell, GatedPairCell
+from tilemodel.config.adc import AdcConfig, IdealAdc
+from tilemodel.config.cell import Cell, GatedCell, GatedPairCell, Sky130NfetAccess
 from tilemodel.config.conditions import ConditionsConfig, MismatchConfig
 from tilemodel.config.drive import DriveConfig
-from tilemodel.config.read_out import ReadOutConfig
+from tilemodel.config.read_out import IdealClamp, ReadOutConfig, Sky130RampReadOut
 from tilemodel.config.section import Percent, Positive, Section
 from tilemodel.config.sources import ParameterSource
 from tilemodel.config.wires import WireConfig
@@ -117,6 +117,27 @@ class TileConfig(Section):
         if gated and self.drive.coding == "amplitude":
             raise ValueError(f"drive.coding = 'amplitude' needs driven rows; a {self.cell.kind} cell has word lines")
         return self
+
+    @model_validator(mode="after")
+    def _transistor_read_out_fits(self) -> Self:
+        circuit = self.read_out.circuit
+        if not isinstance(circuit, Sky130RampReadOut):
+            return self
+        if not isinstance(self.cell, GatedCell) or self.drive.sign == "polarity":
+            raise ValueError("read_out.circuit.kind = 'sky130_ramp' gives currents of one sign: gated_1t1r cells only")
+        if not isinstance(self.adc, IdealAdc):
+            raise ValueError("read_out.circuit.kind = 'sky130_ramp' converts itself; set adc.kind = 'ideal'")
+        access = self.cell.access
+        if isinstance(access, Sky130NfetAccess) and access.corner != circuit.corner:
+            raise ValueError("read_out.circuit.corner must be that of the access transistors: one chip, one corner")
+        if self.mismatch is not None and self.mismatch.clamp_offset_sigma_volt > 0:
+            raise ValueError("mismatch.clamp_offset_sigma_volt does not reach into a transistor circuit; set it to 0")
+        return self
+
+    def with_ideal_read_out(self) -> "TileConfig":
+        """The same tile with ideal clamps and without converters."""
+        ideal = self.read_out.model_copy(update={"circuit": IdealClamp(kind="ideal")})
+        return self.model_copy(update={"read_out": ideal, "adc": IdealAdc(kind="ideal")})
 
     @property
     def is_gated(self) -> bool:

@@ -54,7 +54,7 @@ def needs_calibration(tile: TileConfig) -> bool:
 
 
 def with_vacask(tile: TileConfig, model: CompactModel | None) -> Validation | None:
-    """The same validation with VACASK as the reference; None where it has no model of a part."""
+    """The same validation, one vector, with VACASK as the reference; None where it has no model of a part."""
     simulator = tile.simulator.model_copy(update={"engine": "vacask"})
     try:
         return validate(tile.model_copy(update={"simulator": simulator}), model, n_vec=1)
