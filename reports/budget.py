@@ -23,6 +23,7 @@ from tilemodel.config.operands import (
     ticks_from_inputs,
     ticks_sha256,
 )
+from tilemodel.config.read_out import Sky130RampReadOut
 from tilemodel.config.tile import TileConfig
 from tilemodel.conversion import converter_bank
 from tilemodel.model import TileModel, ideal_charge, ideal_line_current_ampere
@@ -145,6 +146,11 @@ def error_budget(tile: TileConfig, model: CompactModel | None = None, *, n_vec: 
     """
     if n_vec < MIN_VECTORS:
         raise InputError(f"budget: needs at least {MIN_VECTORS} vectors to fit a gain and an offset, got {n_vec}")
+    if isinstance(tile.read_out.circuit, Sky130RampReadOut):
+        raise InputError(
+            f"tile {tile.name} [read_out.circuit]: a sky130_ramp read-out is clamp, mirror and converter in one, which "
+            "a budget cannot take apart; set another kind of circuit and an [adc]"
+        )
     if model is not None:
         model.check_technology(tile)
     batch = _random_batch(tile, parameters_from_tile(tile) if model is None else model.parameters, n_vec, seed)

@@ -150,9 +150,10 @@ class DenseNetwork:
         out, jacobian = np.zeros(x.size), np.zeros((x.size, x.size))
         for a, b, current, slope in self.elements(x, active):
             p, q = self.merged[a], self.merged[b]
-            out[p] += current
-            out[q] -= current
-            jacobian[[p, q, p, q], [p, q, q, p]] += [slope, slope, -slope, -slope]
+            for node, other, away in ((p, q, current), (q, p, -current)):
+                out[node] += away
+                jacobian[node, node] += slope
+                jacobian[node, other] -= slope
         return out, jacobian
 
     def free(self, jacobian):

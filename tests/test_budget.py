@@ -294,6 +294,11 @@ def test_seeds_draw_other_operands_and_too_few_vectors_are_refused():
         error_budget(pair_tile(), n_vec=2)
 
 
+def test_a_read_out_that_is_also_the_converter_is_refused():
+    with pytest.raises(InputError, match="a budget cannot take apart"):
+        error_budget(load_tile(EXAMPLE.parent / "circuits/read_out_sky130.toml"))
+
+
 def test_the_command_from_end_to_end(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = transistor_tile(tmp_path)

@@ -16,6 +16,7 @@ from spice_netlists.read_outs import RampReadOut
 from tilemodel.config.errors import InputError
 from tilemodel.config.load import load_tile
 from tilemodel.config.operands import conductances_from_weights, random_ticks, random_weights
+from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
 
 READ_OUT = RampReadOut()
@@ -123,7 +124,8 @@ class TestCircuit:
 def read_tile(folder: Path, tile: TileConfig, rng: np.random.Generator) -> tuple[NDArray[np.float64], ...]:
     """Charge and time to the trip of the first column's two lines, for a random vector."""
     conductances = conductances_from_weights(tile, random_weights(tile, rng))
-    parts = tile_circuit_lines(tile, conductances, random_ticks(tile, rng, 1)[0], columns=[0])
+    pulses = tile_passes(tile, random_ticks(tile, rng, 1))[0].pulses(0)
+    parts = tile_circuit_lines(tile, conductances, pulses, columns=[0])
     body = [line for line in parts.sources if not line.startswith("Vclamp")] + parts.body
     saved = []
     for line in parts.lines:

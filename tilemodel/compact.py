@@ -103,10 +103,17 @@ class CompactModel(Section):
             tile = self.tile
         self.check_technology(tile)
         self._warn_outside_range(conductances)
-        bound = (
-            self.fit.residual_max_coulomb * _RESIDUAL_MARGIN / min(item.n_row for item in self.provenance.conditions)
+        residual = self.fit.residual_max_coulomb
+        if self.read_out is not None:
+            residual += self.read_out.charge_residual_max_coulomb
+        bound = residual * _RESIDUAL_MARGIN / min(item.n_row for item in self.provenance.conditions)
+        return TileModel(
+            tile,
+            conductances,
+            self.parameters,
+            read_out=None if self.read_out is None else self.read_out.parameters,
+            error_bound_coulomb_per_row=bound,
         )
-        return TileModel(tile, conductances, self.parameters, error_bound_coulomb_per_row=bound)
 
     def _warn_outside_range(self, conductances: Conductances) -> None:
         low, high = self.tile.conductance.g_min_siemens, self.tile.conductance.g_max_siemens

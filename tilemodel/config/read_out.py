@@ -60,7 +60,7 @@ class IntegratorReadOut(Section):
 
 
 class Sky130RampReadOut(Section):
-    """Clamp, mirror, capacitor, ramp and comparator in SKY130 transistors (docs/read_out_sky130.md): it converts itself.
+    """Clamp, mirror, capacitor, ramp and comparator in SKY130 transistors (docs/read_out_sky130.md); it converts.
 
     The window ends with the longest pulse; the capacitor takes current for `t_settle_second` more, then a counter
     counts clock periods until the ramp has emptied it.

@@ -6,7 +6,6 @@ physics: what a tile file leaves out must come from the preset that it names (`t
 
 import hashlib
 import json
-from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -156,7 +155,7 @@ class TileConfig(Section):
             return self.read_out.v_clamp_volt - self.cell.v_source_line_volt
         return self.cell.v_read_volt
 
-    @cached_property
+    @property
     def wires_in_use(self) -> WireConfig:
         """The wires at the tile's temperature and wire corner."""
         wires, conditions = self.wires, self.conditions
