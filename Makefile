@@ -11,7 +11,7 @@ AIHWKIT_VENV := .venv-aihwkit
 AIHWKIT_STAMP := $(AIHWKIT_VENV)/.installed
 AIHWKIT_PIP := $(AIHWKIT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check check-aihwkit study clean
+.PHONY: setup demo test lint check check-aihwkit study circuits clean
 
 setup: $(STAMP)
 
@@ -56,6 +56,10 @@ $(AIHWKIT_STAMP): pyproject.toml
 # SKY130 at 32, 64 and 256 rows from one 32-row calibration: minutes; the result stands in docs/studies/sky130_rows
 study: setup
 	$(BIN)/python docs/studies/sky130_rows/study.py
+
+# Every example of examples/circuits against ngspice and VACASK: minutes; the result stands in docs/studies/circuits
+circuits: setup
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/studies/circuits/study.py
 
 clean:
 	rm -rf $(VENV) $(AIHWKIT_VENV) demo_output

@@ -10,12 +10,14 @@ import pytest
 from spice_netlists.errors import SimulatorMissingError
 from spice_netlists.ngspice import find_ngspice
 from spice_netlists.pdk import sky130_model_file
+from spice_netlists.vacask import find_vacask
 from tilemodel.config.errors import MissingPackageError
 from tilemodel.config.load import tile_from_mapping
 from tilemodel.config.passes import RowPulses, tile_passes
 from tilemodel.config.tile import TileConfig
 
 os.environ.pop("TILEMODEL_NGSPICE", None)
+os.environ.pop("TILEMODEL_VACASK", None)
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # the tests themselves run side by side
 
 
@@ -24,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--spice",
         choices=("required", "if-available"),
         default="if-available",
-        help="what to do with the tests that need ngspice or the SKY130 models where these are missing: fail or skip",
+        help="what to do with tests whose simulator (ngspice, VACASK) or SKY130 models are missing: fail or skip",
     )
 
 
@@ -33,6 +35,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     missing = None
     if item.get_closest_marker("spice"):
         missing = _missing(find_ngspice)
+    if missing is None and item.get_closest_marker("vacask"):
+        missing = _missing(find_vacask)
     if missing is None and item.get_closest_marker("sky130"):
         missing = _missing(lambda: sky130_model_file("tt"))
     if missing is not None:

@@ -12,6 +12,7 @@ from tilemodel.solvers.relaxation import Network, Pulses
 
 V = 0.2
 START, T_LSB, N_TICK = 1e-9, 1e-9, 6
+LARGEST_G = 1e-4
 RAILS = {
     # rest, swing [volt], sign of the gating pulses
     "passive": ([0.0], [V], [0]),
@@ -27,7 +28,7 @@ def random_network(rng, kind, *, n_row=3, n_line=3, **changed):
     """A network of `kind` with linear cells of 1 to 100 uS (some missing), resisting wires and offsets of clamps."""
     rest, swing, gate = (np.array(values) for values in RAILS[kind])
     shape = (len(rest), n_row, n_line)
-    g = rng.uniform(1e-6, 1e-4, shape) * (rng.random(shape) > 0.15)
+    g = rng.uniform(0.01, 1.0, shape) * LARGEST_G * (rng.random(shape) > 0.15)
     gated = bool(gate.any())
     values = {
         "g": np.repeat(g[:1], 2, axis=0) if kind == "2t1r" else g,
@@ -76,9 +77,8 @@ def pulses(n_tick, height, *, t_edge=1e-15):
 
 
 def full_scale(network):
-    """Charge of the largest line with all its cells on for all ticks."""
-    v = max(np.abs(network.swing_volt).max(), np.abs(network.rest_volt).max())
-    return v * network.g.sum(axis=(0, 1)).max() * N_TICK * T_LSB
+    """Charge of a line of cells of the largest conductance, all on for all ticks."""
+    return V * LARGEST_G * network.g.shape[1] * N_TICK * T_LSB
 
 
 class DenseNetwork:
@@ -255,7 +255,9 @@ def _ramped_charge(dense, pulses, n_tick, height, nodes):
     for begin, end in pairwise(corners):
         for node, weight in zip(*nodes, strict=True):
             t = (begin + end + node * (end - begin)) / 2
-            since = [np.clip((t - pulses.t_start - x * pulses.t_lsb) / pulses.t_edge, 0, 1) for x in (0 * n_tick, n_tick)]
+            since = [
+                np.clip((t - pulses.t_start - x * pulses.t_lsb) / pulses.t_edge, 0, 1) for x in (0 * n_tick, n_tick)
+            ]
             share = np.where(n_tick > 0, since[0] - since[1], 0.0)
             swing = dense.network.swing_volt[:, None] * height * share
             x = dense.solve(dense.network.rest_volt[:, None] + swing, active)

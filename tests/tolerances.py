@@ -20,6 +20,16 @@ SAME_CIRCUIT = 1e-7
 # Capacitor and curvature terms are first-order: their own relative error, against brute force
 FIRST_ORDER = 0.05
 
+# Relaxation against Newton on all nodes, of full scale: what both leave when they stop (measured: about 1e-14)
+NEWTON = 1e-11
+
+# Curved cells' edges, of the largest bound: what one line's edges do to the currents of the others
+BOUND_OF_EDGES = 1e-2
+
+
+# Passive mesh of 32 x 32 in a circuit simulator, of the largest current: its tolerances (measured: 2e-13)
+MESH_SIMULATOR = 1e-9
+
 
 def relative(value, tolerance, *, floor=0.0):
     """`pytest.approx` by a relative tolerance alone: its own absolute default of 1e-12 passes any charge for zero."""
