@@ -47,7 +47,8 @@ def sparse(g, v):
 def test_the_sparse_solution_agrees_with_ngspice(mesh):
     saved = " ".join(f"i(vclamp{line})" for line in range(N))
     options = ".options reltol=1e-9 abstol=1e-16 vntol=1e-12"
-    text = "\n".join(["* mesh", *elements(NgspiceLanguage(), *mesh), options, f".save {saved}", ".tran 1n 2n", ".end\n"])
+    body = elements(NgspiceLanguage(), *mesh)
+    text = "\n".join(["* mesh", *body, options, f".save {saved}", ".tran 1n 2n", ".end\n"])
     deck = Deck(
         engine="ngspice",
         text=text,

@@ -14,8 +14,6 @@ from tilemodel.ends import end_resistance_ohm
 from tilemodel.parameters import DrivenParameters
 from tilemodel.programmed import LineCharges, LineCurrents
 from tilemodel.solvers.ladder import transfer_to_clamp
-from tilemodel.solvers.mesh import mesh_transfer
-from tilemodel.solvers.tail import CutTail, PulseTiming
 
 __all__ = ["LinearTile"]
 
@@ -40,6 +38,9 @@ class LinearTile:
             per_rail = self._g * _far_end_first(transfer, self._north)
             self._conductance = np.diag(y_in)
         else:
+            # scipy.linalg takes a quarter of a second that ladders need not pay
+            from tilemodel.solvers.mesh import mesh_transfer
+
             per_rail, self._conductance = mesh_transfer(
                 self._g,
                 r_bit_ohm=parameters.r_bit_line_ohm,
@@ -93,6 +94,8 @@ class LinearTile:
 
     def _cut(self, drive: Pass, window: float) -> tuple[FloatArray, FloatArray]:
         """What the end of the window cuts off [coulomb], and a bound of what that leaves out, each [n_vec, n_line]."""
+        from tilemodel.solvers.tail import CutTail, PulseTiming
+
         timing = self._tile.drive
         total: FloatArray = self._g.sum(axis=0)
         driven: FloatArray = np.einsum("k,kil->il", self._swing, self._g)
