@@ -100,15 +100,22 @@ def _calibration_line(provenance: dict[str, Any] | None) -> str:
 
 
 def _parameter_rows(validation: Validation) -> list[dict[str, Any]]:
-    """Each parameter of the fast model with its standard error, or where it came from if it was not fitted."""
-    if validation.model is None:
-        parameters, errors = validation.fast.provenance["parameters"], {}
-    else:
-        fit = validation.model.fit
-        parameters = validation.model.parameters.model_dump(mode="json")
-        errors = dict(zip(fit.fitted, fit.standard_error, strict=True))
+    """Each parameter of the fast model with its standard error, or where it came from if it has none."""
+    model = validation.model
+    if model is None:
+        return _rows(validation.fast.provenance["parameters"], {}, "not fitted")
+    errors = dict(zip(model.fit.fitted, model.fit.standard_error, strict=True))
+    rows = _rows(model.parameters.model_dump(mode="json"), errors, "not fitted")
+    if model.read_out is not None:
+        fitted = model.read_out.parameters.model_dump(mode="json", exclude={"kind"})
+        origin = f"fitted to {model.read_out.n_conversion} conversions"
+        rows += _rows({f"read-out: {name}": value for name, value in fitted.items()}, {}, origin)
+    return rows
+
+
+def _rows(parameters: dict[str, Any], errors: dict[str, float], origin: str) -> list[dict[str, Any]]:
     return [
-        {"name": name, "value": value, "error": errors.get(name), "origin": "not fitted"}
+        {"name": name, "value": value, "error": errors.get(name), "origin": origin}
         for name, value in parameters.items()
         if name != "kind"
     ]

@@ -93,6 +93,7 @@ class TileModel:
             "conductances_sha256": self.conductances.sha256(),
             "ticks_sha256": ticks_sha256(ticks),
             "parameters": self.parameters.model_dump(mode="json"),
+            "read_out": None if self._read_out is None else self._read_out.model_dump(mode="json"),
         }
         bound = _sum([abs(output.drive.factor) * (output.error_bound_coulomb + self._fit_bound) for output in outputs])
         return tile_output(self.tile, outputs, provenance, error_bound_line_coulomb=bound)

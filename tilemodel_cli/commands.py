@@ -103,6 +103,11 @@ def calibrate_tile(options: argparse.Namespace) -> int:
         save_model(model, options.output)
     for name, error in zip(model.fit.fitted, model.fit.standard_error, strict=True):
         _say(f"{name:32s} {getattr(model.parameters, name):14.7g} +- {error:.2g}")
+    if model.read_out is not None:
+        _say(
+            f"read-out: {model.read_out.n_conversion} conversions, largest residual "
+            f"{model.read_out.trip_residual_max_lsb:.2g} LSB"
+        )
     _say(f"largest residual {model.fit.residual_max_percent_of_largest_charge:.2g} % of the largest charge")
     _say(f"model: {options.output}")
     return 0

@@ -222,7 +222,7 @@ def _explain(item: Any, root: type[BaseModel], where: str, remedy: str) -> str:
         return f"{place}: {key or 'the file'} must be a table, got {item['input']!r}"
     if item["type"] in ("union_tag_not_found", "union_tag_invalid"):
         kinds = item["ctx"].get("expected_tags", "")
-        return f"{where} [{'.'.join(names)}]: needs kind = one of {kinds or 'the known kinds'}"
+        return f"{where} [{_locate(names, root)[0]}]: needs kind = one of {kinds or 'the known kinds'}"
     message = item["msg"].removeprefix("Value error, ")
     given = "" if isinstance(item["input"], dict) else f", got {item['input']!r}"
     return f"{place}: {key}: {message}{given}" if key else f"{where}: {message}"
