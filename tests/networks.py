@@ -236,7 +236,7 @@ def _set_free(dense, before, x, n_tick, height, ended):
     np.add.at(charges, dense.merged[dense.rail], network.c_row * moved[dense.merged[dense.rail]])
     for k, i, j in np.argwhere(network.g > 0):
         if ended > 0 and n_tick[i] == ended and network.gate_sign[k] * height[i] > 0:
-            v = before[dense.merged[dense.rail[k, i, j]]] - before[dense.merged[dense.line[i, j]]]
+            v = x[dense.merged[dense.rail[k, i, j]]] - x[dense.merged[dense.line[i, j]]]
             charges[dense.merged[dense.line[i, j]]] += network.pulse_charge[k, i, j] + network.c_pulse[k] * v
     return charges
 

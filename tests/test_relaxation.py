@@ -210,7 +210,7 @@ def test_agrees_with_one_pass_an_event_of_gated_lines(seed):
     network, drive = problem(seed, "1t1r", **IDEAL_ROWS, c_bit=3e-14)
     n_line = network.g.shape[2]
     network = with_gates(
-        seed, network._replace(clamp_volt=np.zeros(n_line), north=np.zeros(n_line, bool)), charge=1e-16
+        seed, network._replace(clamp_volt=np.zeros(n_line), north=np.zeros(n_line, bool)), charge=1e-16, c=1e-15
     )
     g = network.g[0] / (1 + network.g[0] * network.r_access[0])
     out_of_clamp = gated_charges(
@@ -218,7 +218,7 @@ def test_agrees_with_one_pass_an_event_of_gated_lines(seed):
         g,
         curvature=np.zeros_like(g),
         pulse_charge=-network.pulse_charge[0],
-        c_pulse_farad=0.0,
+        c_pulse_farad=network.c_pulse[0],
         r_ohm=network.r_bit,
         r_end_ohm=network.r_end,
         c_farad=network.c_bit,

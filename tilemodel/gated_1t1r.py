@@ -78,17 +78,20 @@ class GatedTile:
     def _error_bound(self, drive: Pass, charge: FloatArray) -> FloatArray:
         """Of the capacitors' term, which slow edges take away, and of the curvature's second order.
 
-        Both are largest with all cells on. A node's transfer falls from 1 to w and rises back, so that the sum of its
-        squared steps is at most 2 (1 - w)^2.
+        All are largest with all cells on. A node's transfer falls from 1 to w and rises back, so that the sum of its
+        squared steps is at most 2 (1 - w)^2. With k = rho g^2 V, conduction leaves k^2 of the current, and a pulse's
+        charge goes through the tangents' network, whose conductances are smaller by k (docs/gated_1t1r.md).
         """
         tile, v = self._tile, self._tile.v_read_volt
         ordered = np.where(self._north, self._g[::-1], self._g)
         transfer, _ = transfer_to_clamp(ordered, self._parameters.r_bit_line_ohm, end_resistance_ohm(tile))
         lost = 1.0 - np.where(self._north, transfer[::-1], transfer)
         capacitors = v * tile.wires_in_use.c_bit_line_farad * (lost**2).sum(axis=0)
-        bend = (self._parameters.r_access_slope_ohm_per_ampere * self._g**2 * v) ** 2
-        second_order = drive.n_tick @ (bend * self._g * v * lost * tile.drive.t_lsb_second)
-        bound: FloatArray = capacitors + second_order + _ROUNDING * np.abs(charge)
+        bend = np.abs(self._parameters.r_access_slope_ohm_per_ampere) * self._g**2 * v
+        second_order = drive.n_tick @ (2.0 * bend**2 * self._g * v * lost * tile.drive.t_lsb_second)
+        injected = np.abs(self._pulse) + np.abs(self._parameters.c_pulse_farad) * v
+        pulses = (drive.n_tick > 0) @ (2.0 * bend.max(axis=0) * lost * injected)
+        bound: FloatArray = capacitors + second_order + pulses + _ROUNDING * np.abs(charge)
         return bound
 
 

@@ -161,12 +161,12 @@ def _solve_vector(
         sweeps, change, ratio = relax(network, volt, active, u, w, cell_current, tangent)
         most = max(most, sweeps)
         look_at_lines(network, tangent, transfer, y_in)
-        clamp_currents(network, u, cell_current, line_current)
+        clamp_currents(cell_current, line_current)
         dwell = _dwell(pulses, ended, upcoming)
         _conduct(tangent, line_current, dwell, change, ratio, charge, bound)
         if ended >= 0:
             _discharge(network, u_before, u, w_before, w, tangent, transfer, flown, doubt)
-            _gate_ends(network, n_tick, height, ended, u_before, w_before, transfer, charge)
+            _gate_ends(network, n_tick, height, ended, u, w, transfer, charge)
         if ended == 0:
             _edges(network, pulses, n_tick, ended, cell_current, u, w, transfer, charge, bound)
         _keep(kept_current, kept_y, line_current, y_in, ended, upcoming)
@@ -253,9 +253,9 @@ def _discharge(
 
 @compiled()
 def _gate_ends(
-    network: Any, n_tick: Any, height: Any, ended: int, u_before: Any, w_before: Any, transfer: Any, charge: Any
+    network: Any, n_tick: Any, height: Any, ended: int, u: Any, w: Any, transfer: Any, charge: Any
 ) -> None:
-    """What access devices inject when they close."""
+    """What access devices inject when they close, by the cell's voltage then: the inner node is charged up to it."""
     if ended == 0:
         return
     for k in range(network.g.shape[0]):
@@ -267,7 +267,7 @@ def _gate_ends(
                 continue
             for line in range(network.g.shape[2]):
                 if network.g[k, i, line] > 0.0:
-                    v = w_before[k, i, line] - u_before[i, line]
+                    v = w[k, i, line] - u[i, line]
                     injected = network.pulse_charge[k, i, line] + network.c_pulse[k] * v
                     charge[line] += injected * transfer[i, line]
 

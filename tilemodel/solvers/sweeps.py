@@ -62,10 +62,7 @@ def _hold_rails(volt: Any, active: Any, w: Any, ideal_rails: bool) -> None:
 def _sweep_lines(network: Any, u: Any, cell_current: Any, tangent: Any, work: Any) -> float:
     change = 0.0
     for line in range(u.shape[1]):
-        if network.r_bit == 0.0:
-            change = max(change, _solve_short_line(network, line, u, cell_current, tangent))
-        else:
-            change = max(change, _solve_line(network, line, u, cell_current, tangent, work))
+        change = max(change, _solve_line(network, line, u, cell_current, tangent, work))
     return change
 
 
@@ -74,13 +71,9 @@ def _sweep_rails(network: Any, volt: Any, active: Any, w: Any, cell_current: Any
     change = 0.0
     for k in range(w.shape[0]):
         for i in range(w.shape[1]):
-            if not active[k, i]:
-                continue
-            if network.r_row == 0.0:
-                moved = _solve_short_rail(network, k, i, volt[k, i], w, cell_current, tangent)
-            else:
+            if active[k, i]:
                 moved = _solve_rail(network, k, i, volt[k, i], w, cell_current, tangent, work)
-            change = max(change, moved)
+                change = max(change, moved)
     return change
 
 
@@ -137,84 +130,61 @@ def _cell(v: float, g: float, r: float, slope: float, v_sinh: float, asymmetry: 
 
 
 @compiled()
-def _solve_short_line(network: Any, line: int, u: Any, cell_current: Any, tangent: Any) -> float:
-    """A bit line without resistance between its cells: one node in front of the end's resistance."""
-    clamp, r_end = network.clamp_volt[line], network.r_end
-    value = clamp
-    if r_end > 0.0:
-        total, source = 1.0 / r_end, clamp / r_end
-        for k in range(tangent.shape[0]):
-            for i in range(u.shape[0]):
-                total += tangent[k, i, line]
-                source += cell_current[k, i, line] + tangent[k, i, line] * u[i, line]
-        value = source / total
-    change = 0.0
-    for i in range(u.shape[0]):
-        change = max(change, abs(value - u[i, line]))
-        u[i, line] = value
-    return change
-
-
-@compiled()
 def _solve_line(network: Any, line: int, u: Any, cell_current: Any, tangent: Any, work: Any) -> float:
-    """Voltages of one bit line with the rails held; returns the largest change [volt]."""
+    """Voltages of one bit line with the rails held; returns the largest change [volt].
+
+    From the far end to the clamp, node i sees the conductance `y` and the short-circuit current `j` of all up to it:
+    sums of positive numbers, so that wires far better than the cells cost no digits.
+    """
     n_rail, n_row, _ = tangent.shape
-    g_wire, g_last = 1.0 / network.r_bit, 1.0 / (network.r_bit + network.r_end)
-    at_clamp = 0 if network.north[line] else n_row - 1
-    upper, rhs = work[0], work[1]
-    for i in range(n_row):
-        diagonal = g_wire * ((i > 0) + (i < n_row - 1)) + (g_last if i == at_clamp else 0.0)
-        source = g_last * network.clamp_volt[line] if i == at_clamp else 0.0
+    north = network.north[line]
+    seen, fed = work[0], work[1]
+    y, j = 0.0, 0.0
+    for step in range(n_row):
+        i = n_row - 1 - step if north else step
+        if step > 0:
+            passed = 1.0 / (1.0 + network.r_bit * y)
+            y *= passed
+            j *= passed
         for k in range(n_rail):
-            diagonal += tangent[k, i, line]
-            source += cell_current[k, i, line] + tangent[k, i, line] * u[i, line]
-        if i > 0:
-            diagonal -= g_wire * upper[i - 1]
-            source += g_wire * rhs[i - 1]
-        upper[i] = g_wire / diagonal
-        rhs[i] = source / diagonal
-    value, change = 0.0, 0.0
-    for i in range(n_row - 1, -1, -1):
-        value = rhs[i] + (upper[i] * value if i < n_row - 1 else 0.0)
+            y += tangent[k, i, line]
+            j += cell_current[k, i, line] + tangent[k, i, line] * u[i, line]
+        seen[step], fed[step] = y, j
+    value, change, r = network.clamp_volt[line], 0.0, network.r_bit + network.r_end
+    for step in range(n_row - 1, -1, -1):
+        i = n_row - 1 - step if north else step
+        value = (value + r * fed[step]) / (1.0 + r * seen[step])
         change = max(change, abs(value - u[i, line]))
         u[i, line] = value
-    return change
-
-
-@compiled()
-def _solve_short_rail(network: Any, k: int, i: int, volt: float, w: Any, cell_current: Any, tangent: Any) -> float:
-    """A rail without resistance between its cells: one node behind its drivers."""
-    g_feed = (network.west * 1.0 + network.east * 1.0) / network.r_driver
-    total, source = g_feed, g_feed * volt
-    for line in range(w.shape[2]):
-        total += tangent[k, i, line]
-        source += tangent[k, i, line] * w[k, i, line] - cell_current[k, i, line]
-    value = source / total
-    change = 0.0
-    for line in range(w.shape[2]):
-        change = max(change, abs(value - w[k, i, line]))
-        w[k, i, line] = value
+        r = network.r_bit
     return change
 
 
 @compiled()
 def _solve_rail(network: Any, k: int, i: int, volt: float, w: Any, cell_current: Any, tangent: Any, work: Any) -> float:
-    """Voltages of one rail with the bit lines held; returns the largest change [volt]."""
+    """Voltages of one rail with the bit lines held; returns the largest change [volt]. As `_solve_line`, from the west.
+
+    Between a driver and the first cell lie `r_driver` and a segment: together more than 0.
+    """
     n_line = w.shape[2]
-    g_wire, g_feed = 1.0 / network.r_row, 1.0 / (network.r_row + network.r_driver)
-    upper, rhs = work[0], work[1]
+    g_feed = 1.0 / (network.r_row + network.r_driver)
+    seen, fed = work[0], work[1]
+    y = g_feed if network.west else 0.0
+    j = y * volt
     for line in range(n_line):
-        fed = g_feed * ((line == 0 and network.west) + (line == n_line - 1 and network.east))
-        diagonal = g_wire * ((line > 0) + (line < n_line - 1)) + fed + tangent[k, i, line]
-        source = fed * volt + tangent[k, i, line] * w[k, i, line] - cell_current[k, i, line]
         if line > 0:
-            diagonal -= g_wire * upper[line - 1]
-            source += g_wire * rhs[line - 1]
-        upper[line] = g_wire / diagonal
-        rhs[line] = source / diagonal
-    value, change = 0.0, 0.0
+            passed = 1.0 / (1.0 + network.r_row * y)
+            y *= passed
+            j *= passed
+        y += tangent[k, i, line]
+        j += tangent[k, i, line] * w[k, i, line] - cell_current[k, i, line]
+        seen[line], fed[line] = y, j
+    change = 0.0
+    g_last = g_feed if network.east else 0.0
+    value = (j + g_last * volt) / (y + g_last)
     for line in range(n_line - 1, -1, -1):
-        value = rhs[line] + (upper[line] * value if line < n_line - 1 else 0.0)
+        if line < n_line - 1:
+            value = (value + network.r_row * fed[line]) / (1.0 + network.r_row * seen[line])
         change = max(change, abs(value - w[k, i, line]))
         w[k, i, line] = value
     return change
@@ -243,16 +213,10 @@ def look_at_lines(network: Any, tangent: Any, transfer: Any, y_in: Any) -> None:
 
 
 @compiled()
-def clamp_currents(network: Any, u: Any, cell_current: Any, line_current: Any) -> None:
-    """Current of each line into its clamp [ampere]."""
-    n_rail, n_row, n_line = network.g.shape
-    r_last = network.r_bit + network.r_end
-    for line in range(n_line):
-        if r_last > 0.0:
-            i = 0 if network.north[line] else n_row - 1
-            line_current[line] = (u[i, line] - network.clamp_volt[line]) / r_last
-        else:
-            line_current[line] = 0.0
-            for k in range(n_rail):
-                for i in range(n_row):
-                    line_current[line] += cell_current[k, i, line]
+def clamp_currents(cell_current: Any, line_current: Any) -> None:
+    """Current of each line into its clamp [ampere]: that of its cells."""
+    line_current[:] = 0.0
+    for k in range(cell_current.shape[0]):
+        for i in range(cell_current.shape[1]):
+            for line in range(cell_current.shape[2]):
+                line_current[line] += cell_current[k, i, line]
