@@ -3,6 +3,7 @@
 The laws are derived in docs/converters.md.
 """
 
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -53,13 +54,13 @@ class ConverterBank:
         if isinstance(adc, SarAdc):
             self.bit_weight_lsb = _bit_weights(adc.adc_bits, unit_sigma, deviates[2]((n_line, adc.adc_bits + 1)))
 
-    @property
+    @cached_property
     def input(self) -> Literal["charge", "current"]:
         """What the codes depend on: "current" is the whole waveform, through `rate_hertz`."""
         nonlinear = isinstance(self.adc, CcoAdc) and self.adc.i_half_ampere is not None
         return "current" if nonlinear else "charge"
 
-    @property
+    @cached_property
     def largest_code(self) -> int:
         """Upper end of the range. Raises `InputError` for an ideal converter, like everything about codes."""
         adc = self._quantizing()
@@ -67,7 +68,7 @@ class ConverterBank:
             return adc.count_max
         return int(2 ** (adc.adc_bits - 1) - 1) if self.signed else int(2**adc.adc_bits - 1)
 
-    @property
+    @cached_property
     def smallest_code(self) -> int:
         """Lower end of the range."""
         adc = self._quantizing()
@@ -75,7 +76,7 @@ class ConverterBank:
             return 0
         return -self.largest_code - (0 if isinstance(adc, LinearAdc | CcoAdc) else 1)
 
-    @property
+    @cached_property
     def lsb_coulomb(self) -> float:
         """Charge of one code step before gain, mismatch and compression [coulomb].
 
@@ -91,18 +92,28 @@ class ConverterBank:
 
         Raises `InputError` for an oscillator that is not linear: its code is no function of the charge.
         """
-        adc = self.adc
-        if isinstance(adc, IdealAdc):
+        if isinstance(self.adc, IdealAdc):
             return None
+        if self.input == "current":
+            raise InputError(
+                "an oscillator with i_half_ampere counts by its current's waveform: integrate rate_hertz "
+                "over the window and pass the cycles to codes_of_cycles, or leave i_half_ampere out"
+            )
+        scale, shift = self.level_law()
+        return self.codes_of_levels(scale * charge_line_coulomb + shift)
+
+    def level_law(self) -> tuple[FloatArray, FloatArray]:
+        """`scale` [1/coulomb] and `shift`, each [n_line]: level = scale * charge + shift, in LSB; cycles for a CCO."""
+        adc = self._quantizing()
         if isinstance(adc, CcoAdc):
-            if self.input == "current":
-                raise InputError(
-                    "an oscillator with i_half_ampere counts by its current's waveform: integrate rate_hertz "
-                    "over the window and pass the cycles to codes_of_cycles, or leave i_half_ampere out"
-                )
-            return self.codes_of_cycles(self.gain_line * adc.f_hertz_per_ampere * charge_line_coulomb)
-        gain = self.gain_line * getattr(adc, "gain", 1.0)
-        level = gain * charge_line_coulomb / self.lsb_coulomb + (adc.offset_lsb + self.offset_line_lsb)
+            return self.gain_line * adc.f_hertz_per_ampere, self.offset_line_lsb
+        return self.gain_line * getattr(adc, "gain", 1.0) / self.lsb_coulomb, adc.offset_lsb + self.offset_line_lsb
+
+    def codes_of_levels(self, level: FloatArray) -> IntArray:
+        """Codes of levels [..., n_line] by `level_law`; may overwrite `level`."""
+        adc = self._quantizing()
+        if isinstance(adc, CcoAdc):
+            return self._counted(adc, level)
         if isinstance(adc, LinearAdc):
             return self._rounded(adc, level)
         counts = level - self.smallest_code  # a bipolar range is an unsigned one, shifted by half of it
@@ -116,19 +127,21 @@ class ConverterBank:
 
         Raises `InputError` for a converter without an oscillator.
         """
+        rate, i_half = self.rate_law()
+        return rate * current_ampere / (1 + np.abs(current_ampere) / i_half)
+
+    def rate_law(self) -> tuple[FloatArray, float]:
+        """Slope of `rate_hertz` at small currents [hertz/ampere], [n_line], and `i_half_ampere` (infinite: linear)."""
         adc = self._oscillator()
-        rate = self.gain_line * adc.f_hertz_per_ampere * current_ampere
-        return rate if adc.i_half_ampere is None else rate / (1 + np.abs(current_ampere) / adc.i_half_ampere)
+        half = np.inf if adc.i_half_ampere is None else adc.i_half_ampere
+        return self.gain_line * adc.f_hertz_per_ampere, half
 
     def codes_of_cycles(self, cycles: FloatArray) -> IntArray:
         """Codes of the integral of `rate_hertz` over the window, [..., n_line]: floor(magnitude + phase) with its sign.
 
         The offset of the lines is added here. Raises `InputError` for a converter without an oscillator.
         """
-        adc = self._oscillator()
-        cycles = cycles + self.offset_line_lsb
-        count = np.minimum(np.floor(np.abs(cycles) + adc.phase_cycle), adc.count_max).astype(np.int64)
-        return np.where(cycles < 0, -count if self.signed else 0, count)
+        return self._counted(self._oscillator(), cycles + self.offset_line_lsb)
 
     def saturated(self, codes: IntArray) -> BoolArray:
         """Where `codes` lie at an end of the range; an unsigned converter's 0 is no saturation."""
@@ -139,7 +152,14 @@ class ConverterBank:
         smallest, largest = self.smallest_code, self.largest_code
         if adc.inl_lsb:
             level = level + np.interp(level, np.linspace(smallest, largest, len(adc.inl_lsb)), adc.inl_lsb)
-        return np.clip(np.rint(level), smallest, largest).astype(np.int64)
+        return _integers(np.rint(level, out=level), smallest, largest)
+
+    def _counted(self, adc: CcoAdc, cycles: FloatArray) -> IntArray:
+        if adc.phase_cycle == 0:
+            counted = np.trunc(cycles, out=cycles)
+        else:
+            counted = np.copysign(np.floor(np.abs(cycles) + adc.phase_cycle), cycles)
+        return _integers(counted, self.smallest_code, adc.count_max)
 
     def _quantizing(self) -> QuantizingAdc:
         if isinstance(self.adc, IdealAdc):
@@ -150,6 +170,12 @@ class ConverterBank:
         if not isinstance(self.adc, CcoAdc):
             raise InputError(f"a converter of kind {self.adc.kind!r} has no oscillator; give it charges (codes)")
         return self.adc
+
+
+def _integers(level: FloatArray, smallest: int, largest: int) -> IntArray:
+    """Whole numbers `level` within the range, as 32-bit integers where they fit: processors convert those at once."""
+    limited = level.clip(smallest, largest, out=level)
+    return limited.astype(np.int32).astype(np.int64)
 
 
 def _bit_weights(n_bit: int, unit_sigma: float, deviate: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ from tilemodel.config.mismatch import ChipDraw
 from tilemodel.config.passes import Pass
 from tilemodel.config.read_out import IntegratorReadOut, MirrorReadOut, Sky130RampReadOut
 from tilemodel.config.tile import TileConfig
+from tilemodel.linear import LinearTile
 from tilemodel.programmed import LineCurrents, ProgrammedTile
 from tilemodel.ramp_read_out import RampReadOutParameters, clamped_current, trip_features, trip_second
 from tilemodel.solvers.integrator import IntegratorTiming, OpAmpIntegrator, integrator_output
@@ -18,10 +19,6 @@ from tilemodel.solvers.integrator import IntegratorTiming, OpAmpIntegrator, inte
 __all__ = ["PassOutput", "converter_bank", "read_pass"]
 
 FloatArray = NDArray[np.float64]
-
-# Nodes and weights of Gauss and Legendre on [0, 1]: the mean of an oscillator's frequency over an edge
-_NODES = (0.5 - np.sqrt(0.15), 0.5, 0.5 + np.sqrt(0.15))
-_WEIGHTS = (5 / 18, 8 / 18, 5 / 18)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +62,7 @@ def read_pass(
         ratio = circuit.ratio * chip.mirror_ratio_factor
         charge = ratio * (charge - programmed.rest_current_ampere() * tile.t_reset_open_second)
         bound = ratio * bound
-    cycles = _cycles(tile, bank, programmed.currents(drive)) if bank.input == "current" else None
+    cycles = _cycles(tile, bank, programmed, drive) if bank.input == "current" else None
     return PassOutput(drive=drive, charge_line_coulomb=charge, error_bound_coulomb=bound, cycle_line=cycles)
 
 
@@ -126,21 +123,28 @@ def _ramp_converted(
     )
 
 
-def _cycles(tile: TileConfig, bank: ConverterBank, currents: LineCurrents) -> FloatArray:
+def _cycles(tile: TileConfig, bank: ConverterBank, programmed: ProgrammedTile, drive: Pass) -> FloatArray:
     """Integral of the oscillators' frequency over the window: rest, and each tick with the edge that begins it."""
-    timing, current = tile.drive, currents.current_ampere
-    n_tick = current.shape[1] - 1
+    # numba takes half a second that other converters need not pay
+    from tilemodel.solvers.oscillator import EDGE_NODES, EDGE_WEIGHTS, OscillatorTiming, oscillator_cycles
+
+    edge, tick = tile.drive.t_edge_second, tile.drive.t_lsb_second
+    at_rest = tile.t_window_second(drive.n_tick_max) - drive.n_tick_max * tick - edge
+    if isinstance(programmed, LinearTile):
+        rate, i_half = bank.rate_law()
+        timing = OscillatorTiming(drive.n_tick_max, tick, edge, at_rest)
+        currents = programmed.w_eff_ampere, programmed.offset_ampere
+        return oscillator_cycles(drive.n_tick, drive.height, *currents, rate, i_half, timing)
+    current = programmed.currents(drive).current_ampere
     rest, ticks = current[:, :1], current[:, 1:]
     steps = np.concatenate([rest, ticks, rest], axis=1)
     in_edges = sum(
         weight * bank.rate_hertz((1 - node) * steps[:, :-1] + node * steps[:, 1:])
-        for node, weight in zip(_NODES, _WEIGHTS, strict=True)
+        for node, weight in zip(EDGE_NODES, EDGE_WEIGHTS, strict=True)
     )
-    edge = timing.t_edge_second
-    at_rest = tile.t_window_second(n_tick) - n_tick * timing.t_lsb_second - edge
     cycles: FloatArray = (
         np.asarray(in_edges).sum(axis=1) * edge
-        + bank.rate_hertz(ticks).sum(axis=1) * (timing.t_lsb_second - edge)
+        + bank.rate_hertz(ticks).sum(axis=1) * (tick - edge)
         + bank.rate_hertz(rest[:, 0]) * at_rest
     )
     return cycles

@@ -9,6 +9,7 @@ from tilemodel.config.mismatch import ChipDraw
 from tilemodel.config.passes import Pass
 from tilemodel.config.tile import TileConfig
 from tilemodel.ends import end_resistance_ohm
+from tilemodel.gated_lines import Accuracy, GatedCircuit, GatedLines
 from tilemodel.network import NetworkTile
 from tilemodel.parameters import GatedParameters
 from tilemodel.programmed import LineCharges, LineCurrents
@@ -29,43 +30,57 @@ class GatedTile:
     makes one pass over the line an event enough. What else there is, `NetworkTile` solves.
     """
 
-    def __init__(self, tile: TileConfig, cells: CellLayout, chip: ChipDraw, parameters: GatedParameters) -> None:
+    def __init__(
+        self,
+        tile: TileConfig,
+        cells: CellLayout,
+        chip: ChipDraw,
+        parameters: GatedParameters,
+        accuracy: Accuracy = None,
+    ) -> None:
         self._tile, self._parameters = tile, parameters
         self._network = NetworkTile(tile, cells, chip, parameters)
         self._north = lines_read_north(tile)
         g_memory = cells.g_siemens[0]
         r_access = parameters.r_access_ohm * chip.access_resistance_factor
         self._g = cell_conductance(g_memory, r_access, parameters.r_access_slope_ohm_per_ampere, tile.v_read_volt)
-        self._curvature = parameters.r_access_slope_ohm_per_ampere * self._g**3
         self._pulse = (
             parameters.q_pulse_coulomb
             + parameters.q_pulse_coulomb_per_siemens * g_memory
             + parameters.q_pulse_coulomb_per_siemens2 * g_memory**2
         )
+        self._ends = [
+            (lines, step, self._lines(lines, step, accuracy))
+            for lines, step in ((~self._north, 1), (self._north, -1))
+            if lines.any()
+        ]
 
-    def charges(self, drive: Pass) -> LineCharges:
-        """Charge of every bit line over the window of a pass."""
-        # numba takes half a second that other tiles need not pay
-        from tilemodel.solvers.gated import gated_charges
-
+    def _lines(self, lines: NDArray[np.bool_], step: int, accuracy: Accuracy) -> GatedLines:
         tile, parameters = self._tile, self._parameters
-        charge = np.empty((len(drive.n_tick), self._g.shape[1]))
-        for lines, step in ((~self._north, 1), (self._north, -1)):
-            if not lines.any():
-                continue
-            charge[:, lines] = gated_charges(
-                drive.n_tick[:, ::step],
-                self._g[::step, lines],
-                curvature=self._curvature[::step, lines],
-                pulse_charge=self._pulse[::step, lines],
+        g = self._g[::step, lines]
+        return GatedLines(
+            g,
+            parameters.r_access_slope_ohm_per_ampere * g**3,
+            self._pulse[::step, lines],
+            GatedCircuit(
                 c_pulse_farad=parameters.c_pulse_farad,
                 r_ohm=parameters.r_bit_line_ohm,
                 r_end_ohm=end_resistance_ohm(tile),
                 c_farad=tile.wires_in_use.c_bit_line_farad,
                 v_read_volt=tile.v_read_volt,
                 t_lsb_second=tile.drive.t_lsb_second,
-            )
-        return LineCharges(charge_coulomb=charge, error_bound_coulomb=self._error_bound(drive, charge))
+                lines_per_column=tile.lines_per_column,
+            ),
+            accuracy,
+            tile.drive.n_tick_max,
+        )
+
+    def charges(self, drive: Pass) -> LineCharges:
+        """Charge of every bit line over the window of a pass."""
+        charge, lumping = np.empty((2, len(drive.n_tick), self._g.shape[1]))
+        for lines, step, gated in self._ends:
+            charge[:, lines], lumping[:, lines] = gated.charges(drive.n_tick[:, ::step])
+        return LineCharges(charge_coulomb=charge, error_bound_coulomb=lumping + self._error_bound(drive, charge))
 
     def currents(self, drive: Pass) -> LineCurrents:
         """Currents tick by tick."""

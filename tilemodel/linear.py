@@ -66,7 +66,8 @@ class LinearTile:
         """Charge of every bit line over the window of a pass."""
         window = self._tile.t_window_second(drive.n_tick_max)
         charge = drive.tick_area @ self.w_eff_coulomb_per_tick + self.offset_ampere * window
-        bound = np.full(charge.shape, _ROUNDING * np.abs(charge).max(initial=0.0))
+        largest = max(charge.max(initial=0.0), -charge.min(initial=0.0))
+        bound = np.broadcast_to(_ROUNDING * largest, charge.shape)
         if self._tile.read_out.window == "cut":
             correction, dropped = self._cut(drive, window)
             charge, bound = charge + correction, bound + dropped

@@ -1,10 +1,12 @@
 """The fast tile model: the cheapest exact way for the network that the tile is."""
 
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tilemodel.code_product import CodeProduct, is_code_product
 from tilemodel.config.cell import GatedCell, LinearDevice
 from tilemodel.config.errors import InputError
 from tilemodel.config.layout import CellLayout, cell_layout
@@ -32,9 +34,11 @@ class TileModel:
 
     `parameters` default to what the tile file states; a calibrated tile gives its fitted ones, and what their fit
     left unexplained as `error_bound_coulomb_per_row` of a bit line (`CompactModel.tile_model`); `read_out` is the
-    fitted law of a transistor-level read-out. Raises `InputError` for a tile that the model does not cover
-    (`tilemodel.coverage`): transistors without calibration, parameters of another cell, a window or tick too short for
-    the wires to settle, combinations without a solver.
+    fitted law of a transistor-level read-out. `accuracy` is the error that may be traded for speed, as a fraction of
+    the batch's largest ideal |charge|: gated tiles are then lumped (docs/lumped.md), the others are exact at their
+    price anyway. Raises `InputError` for a tile that the model does not cover (`tilemodel.coverage`): transistors
+    without calibration, parameters of another cell, a window or tick too short for the wires to settle, combinations
+    without a solver; and for an `accuracy` outside 0 to 0.1.
     """
 
     def __init__(
@@ -45,22 +49,31 @@ class TileModel:
         *,
         read_out: RampReadOutParameters | None = None,
         error_bound_coulomb_per_row: float = 0.0,
+        accuracy: float | Literal["exact"] = "exact",
     ) -> None:
         self.tile = tile
         self.conductances = conductances
         self.parameters = parameters if parameters is not None else parameters_from_tile(tile)
         check_conductances(tile, conductances)
         refuse_uncovered(tile, self.parameters, read_out)
+        check_accuracy(accuracy)
+        self.accuracy = accuracy
         self._read_out = read_out
         self._fit_bound = error_bound_coulomb_per_row * tile.array.n_row
         self._chip = draw_chip(tile)
         self._bank = converter_bank(tile)
-        self._programmed = _programmed(tile, cell_layout(tile, conductances), self._chip, self.parameters)
+        cells = cell_layout(tile, conductances)
+        self._programmed = _programmed(tile, cells, self._chip, self.parameters, accuracy)
+        self._products: dict[type[np.floating], CodeProduct] = {}
 
     @property
     def solver(self) -> str:
         """How the tile is solved: `linear` (effective matrix), `gated` (one pass an event) or `network`."""
         return {"LinearTile": "linear", "GatedTile": "gated"}.get(type(self._programmed).__name__, "network")
+
+    @cached_property
+    def _conductances_sha256(self) -> str:
+        return self.conductances.sha256()
 
     def passes(self, ticks: IntArray) -> list[PassOutput]:
         """What every pass of `ticks` [n_vec, n_row] gives, before the converters.
@@ -72,7 +85,7 @@ class TileModel:
         outputs = [
             read_pass(self.tile, self._chip, self._bank, self._programmed, drive, self._read_out) for drive in drives
         ]
-        if not all(np.isfinite(output.charge_line_coulomb).all() for output in outputs):
+        if not all(np.isfinite(output.charge_line_coulomb.sum()) for output in outputs):
             raise InputError(f"tile {self.tile.name}: its parameters are so large that charges are not finite")
         return outputs
 
@@ -84,13 +97,30 @@ class TileModel:
         """Charge of every bit line [coulomb], [n_vec, n_line], for `ticks` [n_vec, n_row]; raises as `passes`."""
         return _sum([output.drive.factor * output.charge_line_coulomb for output in self.passes(ticks)])
 
+    def codes(self, ticks: IntArray, dtype: type[np.floating] = np.float64) -> IntArray:
+        """Codes alone, [n_vec, n_col], the quickest way; raises as `passes`, and for an ideal converter.
+
+        A linear tile whose converters are linear costs one product in `dtype` and its rounding. float32 takes half
+        the time and puts levels that lie within its rounding of a step on the other side. All others ignore `dtype`.
+        """
+        if not (isinstance(self._programmed, LinearTile) and is_code_product(self.tile, self._bank)):
+            code = self.mvm(ticks).code
+            if code is None:
+                raise InputError(f"tile {self.tile.name}: an ideal converter has no codes; give [adc] another kind")
+            return code
+        check_ticks(self.tile, ticks)
+        if dtype not in self._products:
+            self._products[dtype] = CodeProduct(self.tile, self._programmed, self._bank, dtype)
+        return self._products[dtype](ticks)
+
     def mvm(self, ticks: IntArray) -> TileOutput:
         """Charges and codes of a batch `ticks` [n_vec, n_row]; raises as `passes`."""
         outputs = self.passes(ticks)
         provenance: dict[str, Any] = {
             "engine": f"tilemodel {VERSION}",
             "solver": self.solver,
-            "conductances_sha256": self.conductances.sha256(),
+            "accuracy": self.accuracy,
+            "conductances_sha256": self._conductances_sha256,
             "ticks_sha256": ticks_sha256(ticks),
             "parameters": self.parameters.model_dump(mode="json"),
             "read_out": None if self._read_out is None else self._read_out.model_dump(mode="json"),
@@ -117,8 +147,20 @@ def ideal_charge(tile: TileConfig, conductances: Conductances, ticks: IntArray) 
     return result
 
 
-def _programmed(tile: TileConfig, cells: CellLayout, chip: ChipDraw, parameters: AnyParameters) -> ProgrammedTile:
-    """The cheapest exact way: effective matrix, one pass an event, or relaxation."""
+def check_accuracy(accuracy: float | Literal["exact"]) -> None:
+    """Raise `InputError` unless `accuracy` is "exact" or lies above 0 and below 0.1."""
+    if accuracy != "exact" and not (isinstance(accuracy, float | int) and 0 < accuracy < 0.1):
+        raise InputError(f"accuracy: expected 'exact' or a fraction of full scale between 0 and 0.1, got {accuracy!r}")
+
+
+def _programmed(
+    tile: TileConfig,
+    cells: CellLayout,
+    chip: ChipDraw,
+    parameters: AnyParameters,
+    accuracy: float | Literal["exact"],
+) -> ProgrammedTile:
+    """The cheapest exact way: effective matrix, one pass an event, or relaxation; lumped if `accuracy` allows."""
     if isinstance(parameters, DrivenParameters) and parameters.is_ohmic:
         return LinearTile(tile, cells, chip, parameters)
     # numba takes half a second that linear tiles need not pay
@@ -129,7 +171,7 @@ def _programmed(tile: TileConfig, cells: CellLayout, chip: ChipDraw, parameters:
     equal = ideal_rails and not chip.clamp_offset_volt.any()
     ohmic = isinstance(tile.cell.device, LinearDevice) and tile.cell.device.polarity_asymmetry == 0
     if isinstance(tile.cell, GatedCell) and isinstance(parameters, GatedParameters) and ohmic and equal:
-        return GatedTile(tile, cells, chip, parameters)
+        return GatedTile(tile, cells, chip, parameters, None if accuracy == "exact" else accuracy)
     return NetworkTile(tile, cells, chip, parameters)
 
 

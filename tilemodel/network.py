@@ -75,7 +75,7 @@ class NetworkTile:
     def rest_current_ampere(self) -> FloatArray:
         """Currents without a pulse, [n_line]."""
         n_row = self._network.g.shape[1]
-        none = Pass(n_tick=np.zeros((1, n_row), dtype=np.int64), height=np.zeros((1, n_row)), factor=1, n_tick_max=0)
+        none = Pass(area=np.zeros((1, n_row), dtype=np.int64), amplitude_coded=False, factor=1, n_tick_max=0)
         current: FloatArray = self.currents(none).current_ampere[0, 0]
         return current
 

@@ -88,7 +88,7 @@ def tile_output(
 
 
 def _combined(parts: list[Any]) -> Any:
-    return np.sum(parts, axis=0)
+    return parts[0] if len(parts) == 1 else np.sum(parts, axis=0)
 
 
 def _codes(bank: ConverterBank, item: ReadPass) -> NDArray[np.int64]:

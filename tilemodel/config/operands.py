@@ -124,11 +124,12 @@ def check_ticks(tile: TileConfig, ticks: NDArray[Any]) -> None:
     _check_shape(ticks, (len(ticks) if ticks.ndim else 1, tile.array.n_row), "ticks", "[n_vec, n_row]")
     if len(ticks) == 0:
         raise InputError("inputs: the batch is empty; give at least one vector")
-    n_max = tile.drive.n_tick_max
+    n_max, unsigned = tile.drive.n_tick_max, tile.drive.sign == "unsigned"
+    if ticks.max() <= n_max and ticks.min() >= (0 if unsigned else -n_max):
+        return
     outside = (ticks > n_max) | (ticks < -n_max)
     _refuse_where(outside, "inputs", ticks, f"exceeds the {n_max} ticks of drive.input_bits = {tile.drive.input_bits}")
-    if tile.drive.sign == "unsigned":
-        _refuse_where(ticks < 0, "inputs", ticks, "is negative; drive.sign = 'unsigned' takes none ('two_phase' does)")
+    _refuse_where(ticks < 0, "inputs", ticks, "is negative; drive.sign = 'unsigned' takes none ('two_phase' does)")
 
 
 def check_conductances(tile: TileConfig, conductances: Conductances) -> None:

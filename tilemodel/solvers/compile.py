@@ -12,7 +12,7 @@ KERNEL_LOCK = threading.Lock()
 """To hold while a parallel kernel runs: one of numba's threading layers aborts the process if two enter at once."""
 
 
-def compiled(**options: bool) -> Callable[[Any], Any]:
+def compiled(**options: Any) -> Callable[[Any], Any]:
     """numba's compiler, keeping its result on disk where there is a place to write it."""
 
     def compile_function(function: Any) -> Any:

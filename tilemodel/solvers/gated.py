@@ -18,10 +18,11 @@ left. Curvature and pulse charges are of first order. Derivation and validity: d
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
 from tilemodel.solvers.compile import KERNEL_LOCK, compiled
+from tilemodel.solvers.lanes import in_lanes
 
 __all__ = ["gated_charges"]
 
@@ -54,9 +55,9 @@ def gated_charges(
     with KERNEL_LOCK:
         charges = _charges(
             np.ascontiguousarray(ticks),
-            _in_lanes(g),
-            _in_lanes(curvature),
-            _in_lanes(pulse_charge),
+            in_lanes(g, _LANES),
+            in_lanes(curvature if curvature.any() else curvature[:0], _LANES),
+            in_lanes(pulse_charge if pulse_charge.any() else pulse_charge[:0], _LANES),
             c_pulse_farad,
             r_ohm,
             r_end_ohm,
@@ -66,15 +67,6 @@ def gated_charges(
         )
     result: FloatArray = charges[:, :n_line]
     return result
-
-
-def _in_lanes(per_line: FloatArray) -> FloatArray:
-    """[n_row, n_line] as [n_group, n_row, _LANES], filled up with zeros."""
-    n_row, n_line = per_line.shape
-    n_group = -(-n_line // _LANES)
-    padded = np.zeros((n_row, n_group * _LANES))
-    padded[:, :n_line] = per_line
-    return np.ascontiguousarray(padded.reshape(n_row, n_group, _LANES).transpose(1, 0, 2))
 
 
 @compiled(parallel=True)
@@ -105,72 +97,84 @@ def _charges(
 def _group_charge(
     x: Any, g: Any, curvature: Any, pulse: Any, c_pulse: float, r: float, r_end: float, c: float, v: float, t_lsb: float
 ) -> Any:
-    """Charges of `_LANES` lines for one vector: a forward and a backward sweep an event."""
-    charge = np.zeros(_LANES)
-    factor = np.empty((x.size, _LANES))
-    w_before = np.ones((x.size, _LANES))
+    """Charges of `_LANES` lines for one vector: a forward sweep an event, and one back where transfers count."""
+    n_row, n_lane = g.shape
+    charge = np.zeros(n_lane)
+    y, w, flow = np.empty(n_lane), np.empty(n_lane), np.empty(n_lane)
+    factor = np.empty((n_row, n_lane))
+    w_before = np.ones((n_row, n_lane))
+    curved, injects = curvature.size > 0, pulse.size > 0 or c_pulse != 0.0
     ended = 0
     while True:
         upcoming = _next_end(x, ended)
-        _look_away(x, g, r, r_end, upcoming, factor)
-        current, moved = _look_back(x, g, curvature, pulse, c_pulse, v, ended, upcoming, factor, w_before, charge)
-        for n in range(_LANES):
-            charge[n] += 0.5 * v * c * moved[n]
-            charge[n] += max(upcoming - ended, 0) * t_lsb * current[n]
+        _look_away(x, g, r, r_end, upcoming, factor, y)
+        flow[:] = v * y
+        if curved or injects or c > 0.0:
+            w[:] = 1.0
+            for i in range(n_row - 1, -1, -1):
+                _multiply(w, factor, i)
+                if c > 0.0:
+                    _step(charge, w, w_before, i, 0.5 * v * c)
+                if curved and upcoming != _NONE and x[i] >= upcoming:
+                    _bend(flow, w, curvature, i, v * v)
+                if injects and 0 < x[i] == ended:
+                    _inject(charge, w, g, pulse, i, c_pulse * v)
         if upcoming == _NONE:
             return charge
+        charge += (upcoming - ended) * t_lsb * flow
         ended = upcoming
 
 
-@njit(inline="always", error_model="numpy")
-def _look_away(x: Any, g: Any, r: float, r_end: float, upcoming: int, factor: Any) -> None:
+@compiled()
+def _look_away(x: Any, g: Any, r: float, r_end: float, upcoming: int, factor: Any, y: Any) -> None:
     """From the far end to the clamp: `factor` 1 / (1 + r y) of each node, of the rows still on until `upcoming`."""
-    y = np.zeros(_LANES)
-    for i in range(x.size):
+    y[:] = 0.0
+    for i in range(g.shape[0]):
+        segment = r + r_end if i == g.shape[0] - 1 else r
         if upcoming != _NONE and x[i] >= upcoming:
-            for n in range(_LANES):
-                y[n] += g[i, n]
-        segment = r + r_end if i == x.size - 1 else r
-        for n in range(_LANES):
-            factor[i, n] = 1.0 / (1.0 + segment * y[n])
-            y[n] *= factor[i, n]
+            for n in range(g.shape[1]):
+                seen = y[n] + g[i, n]
+                share = 1.0 / (1.0 + segment * seen)
+                factor[i, n] = share
+                y[n] = seen * share
+        else:
+            for n in range(g.shape[1]):
+                share = 1.0 / (1.0 + segment * y[n])
+                factor[i, n] = share
+                y[n] *= share
 
 
-@njit(inline="always", error_model="numpy")
-def _look_back(
-    x: Any,
-    g: Any,
-    curvature: Any,
-    pulse: Any,
-    c_pulse: float,
-    v: float,
-    ended: int,
-    upcoming: int,
-    factor: Any,
-    w_before: Any,
-    charge: Any,
-) -> Any:
-    """From the clamp to the far end: the transfer w of each node, and what follows from it.
+@compiled()
+def _multiply(w: Any, factor: Any, i: int) -> None:
+    """From the clamp to the far end: the transfer of node i."""
+    for n in range(w.size):
+        w[n] *= factor[i, n]
 
-    Returns the clamp current and the sum of squared changes of w; adds the charge of the pulses that ended
-    at `ended`, and leaves w in `w_before`.
-    """
-    w = np.ones(_LANES)
-    current = np.zeros(_LANES)
-    moved = np.zeros(_LANES)
-    for i in range(x.size - 1, -1, -1):
-        for n in range(_LANES):
-            w[n] *= factor[i, n]
-            moved[n] += (w[n] - w_before[i, n]) ** 2
-            w_before[i, n] = w[n]
-        if upcoming != _NONE and x[i] >= upcoming:
-            for n in range(_LANES):
-                current[n] += v * w[n] * (g[i, n] + v * curvature[i, n] * w[n] * (1.0 - w[n]))
-        elif ended > 0 and x[i] == ended:
-            for n in range(_LANES):
-                if g[i, n] > 0.0:
-                    charge[n] += (pulse[i, n] + c_pulse * v * w[n]) * w[n]
-    return current, moved
+
+@compiled()
+def _step(charge: Any, w: Any, w_before: Any, i: int, scale: float) -> None:
+    """Capacitor of node i: its squared step."""
+    for n in range(w.size):
+        charge[n] += scale * (w[n] - w_before[i, n]) ** 2
+        w_before[i, n] = w[n]
+
+
+@compiled()
+def _bend(flow: Any, w: Any, curvature: Any, i: int, v2: float) -> None:
+    """What the cell of row i carries beyond its conductance at full voltage."""
+    for n in range(w.size):
+        flow[n] += v2 * curvature[i, n] * w[n] * w[n] * (1.0 - w[n])
+
+
+@compiled()
+def _inject(charge: Any, w: Any, g: Any, pulse: Any, i: int, c_v: float) -> None:
+    """Charge at the end of row i's pulse."""
+    for n in range(w.size):
+        if g[i, n] > 0.0:
+            q = c_v * w[n]
+            if pulse.size > 0:
+                q += pulse[i, n]
+            charge[n] += q * w[n]
 
 
 @compiled()

@@ -11,25 +11,27 @@ If every cell is fed by a source of voltage V_i behind its conductance, the clam
 Derivation: docs/rail_pair.md.
 """
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
+
+from array_api_compat import array_namespace
 
 __all__ = ["transfer_to_clamp"]
 
-FloatArray = NDArray[np.float64]
 
+def transfer_to_clamp(g: Any, r_ohm: float, r_end_ohm: float = 0.0) -> tuple[Any, Any]:
+    """Transfer `w` [..., n_row, n_line] and the conductance seen from the clamp [..., n_line], for `g` as `w`.
 
-def transfer_to_clamp(g: FloatArray, r_ohm: float, r_end_ohm: float = 0.0) -> tuple[FloatArray, FloatArray]:
-    """Transfer `w` [n_row, n_line] and the conductance seen from the clamp [n_line], for `g` [n_row, n_line].
-
-    Row 0 is the farthest from the clamp; `r_end_ohm` lies behind the last segment. O(n_row n_line), exact.
+    Row 0 is the farthest from the clamp; `r_end_ohm` lies behind the last segment. O(n_row n_line), exact. `g` may be
+    of any library that keeps to the array API standard, numpy and torch among them; gradients pass.
     """
-    factor: FloatArray = np.empty(g.shape)
-    y: FloatArray = np.zeros(g.shape[1])
-    for i in range(g.shape[0]):
-        y = y + g[i]
-        r = r_ohm + (r_end_ohm if i == g.shape[0] - 1 else 0.0)
-        factor[i] = 1.0 / (1.0 + r * y)
-        y = y * factor[i]
-    transfer = np.cumprod(factor[::-1], axis=0, dtype=np.float64)[::-1]
-    return transfer, y
+    xp = array_namespace(g)
+    n_row = g.shape[-2]
+    y = xp.zeros_like(g[..., 0, :])
+    factors = []
+    for i in range(n_row):
+        y = y + g[..., i, :]
+        factors.append(1.0 / (1.0 + (r_ohm + r_end_ohm if i == n_row - 1 else r_ohm) * y))
+        y = y * factors[i]
+    for i in range(n_row - 2, -1, -1):
+        factors[i] = factors[i] * factors[i + 1]
+    return xp.stack(factors, axis=-2), y

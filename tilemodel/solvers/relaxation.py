@@ -252,9 +252,7 @@ def _discharge(
 
 
 @compiled()
-def _gate_ends(
-    network: Any, n_tick: Any, height: Any, ended: int, u: Any, w: Any, transfer: Any, charge: Any
-) -> None:
+def _gate_ends(network: Any, n_tick: Any, height: Any, ended: int, u: Any, w: Any, transfer: Any, charge: Any) -> None:
     """What access devices inject when they close, by the cell's voltage then: the inner node is charged up to it."""
     if ended == 0:
         return

@@ -84,9 +84,14 @@ def row(path: Path, validation: Validation, other: Validation | None) -> str:
         f"| [{path.stem}](../../../examples/circuits/{path.name}) | {comment} | {solver} "
         f"| {accuracy.ideal_max_error_percent_full_scale:.2g} | **{accuracy.max_error_percent_full_scale:.1e}** "
         f"| {accuracy.error_bound_percent_full_scale:.1e} | {accuracy.reference_error_percent_full_scale:.1e} "
-        f"| {vacask} | {accuracy.code_match_percent:.4g} % | {spec.max_error_percent_full_scale:g} "
+        f"| {vacask} | {shown(accuracy.code_match_percent, '.4g')} % | {shown(spec.max_error_percent_full_scale, 'g')} "
         f"| {'met' if validation.passed else 'MISSED'} |"
     )
+
+
+def shown(value: float | None, form: str) -> str:
+    """The value, or a dash where the tile has none."""
+    return "-" if value is None else format(value, form)
 
 
 def result(validation: Validation, other: Validation | None) -> dict[str, object]:

@@ -1,0 +1,371 @@
+"""Charge of gated bit lines with rows lumped into segments and pulse ends into groups: approximate, with its error.
+
+The exact way (`gated`) sweeps over every row for every pulse end. Two things make that unnecessary:
+
+- A segment of L rows is a two-port. With y the conductance behind it, S the sum of its active cells, M the sum
+  weighted with the wires between each cell and the segment's end, to second order in the wire r,
+
+      y' = (y + S + r (y (L S - M) + Q)) / (1 + r (L y + M) + r^2 y K),      Q = sum_{j<m} g_j g_m (m - j).
+
+  S and M are linear in which cells are active, so that a row enters each once, at the end of its pulse. Q takes all
+  pairs of active cells; it is estimated from S, the line's cells and the vector's pulses. K is that of cells spread
+  evenly, (L^2 - 1) S / 6.
+- The current of a ladder is a concave function of its conductances. One evaluation at the mean state of a group of
+  ticks exceeds the group's mean current by the variance of the state within it times half the curvature, which the
+  transfers w of the neighbouring groups tell. It is subtracted.
+
+Cost: O(n_row + n_segment n_group) a line and vector. Derivation and error: docs/lumped.md.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import get_num_threads, prange, uint64
+from numpy.typing import NDArray
+
+from tilemodel.solvers.compile import KERNEL_LOCK, compiled
+from tilemodel.solvers.lanes import in_lanes
+from tilemodel.solvers.pulse_groups import group_pulses
+
+__all__ = ["LumpedCharges", "LumpedLines", "lump_lines", "lumped_charges"]
+
+FloatArray = NDArray[np.float64]
+Real = NDArray[np.floating[Any]]
+
+# Bit lines that one loop handles side by side
+_LANES = 64
+# Rounding of the sums over rows, in units of the arithmetic's own
+_ROUNDING = 32
+# What is left of the excess of mean states, as a share of what is subtracted
+_EXCESS_LEFT = 0.4
+# Of a pulse's charge: how far the transfer may lie from the line between two groups, as a share of their difference
+_BETWEEN_GROUPS = 0.25
+# Deviation of a segment's Q from its estimate, times the square root of its rows: cells of a line are no equal cells
+_Q_DEVIATION = 0.75
+# The same of K, and the second order in r that is left out, in units of (r L)^2 S y (y and S)
+_K_DEVIATION, _SECOND_ORDER = 0.06, 0.1
+
+
+class LumpedLines(NamedTuple):
+    """Bit lines cut into segments of `n_row_segment` rows; [n_block, ..., _LANES], row 0 farthest from the clamp."""
+
+    g: Real
+    """Active cells [siemens], [n_block, n_row, _LANES]."""
+    curvature: Real
+    """rho g^3 [siemens/volt], same shape; of size 0 if none is."""
+    pulse: Real
+    """Charge at the end of a cell's pulse [coulomb], same shape; of size 0 if none is."""
+    q: Real
+    """Q = q[0] S (S - q[1]) with all cells on, q[1] = sum g^2 / sum g; [n_block, n_segment, 2, _LANES]."""
+    n_row_segment: int
+    n_line: int
+
+
+class LumpedCharges(NamedTuple):
+    """Charges [coulomb] and estimates of their errors, each [n_vec, n_line]."""
+
+    charge: FloatArray
+    time_error: FloatArray
+    """Of grouping the pulses' ends."""
+    space_error: FloatArray
+    """Of lumping the rows."""
+    rounding_error: FloatArray
+
+
+class _Circuit(NamedTuple):
+    """Numbers of the circuit in the arithmetic's type."""
+
+    zero: Any
+    one: Any
+    half: Any
+    sixth: Any
+    in_k: Any
+    in_second: Any
+    r: Any
+    r_end: Any
+    v: Any
+    c_pulse: Any
+    c_wire: Any
+
+
+def lump_lines(
+    g: FloatArray, curvature: FloatArray, pulse_charge: FloatArray, n_row_segment: int, dtype: type[np.floating[Any]]
+) -> LumpedLines:
+    """Cut lines `g` [siemens], `curvature` [siemens/volt], `pulse_charge` [coulomb], each [n_row, n_line]."""
+    n_row, n_line = g.shape
+    q = np.zeros((-(-n_row // n_row_segment), 2, n_line))
+    for segment, first in enumerate(range(0, n_row, n_row_segment)):
+        part = g[first : first + n_row_segment]
+        total = np.cumsum(part, axis=0)
+        pairs = (part[1:] * np.cumsum(total, axis=0)[:-1]).sum(axis=0)
+        squares, whole = (part**2).sum(axis=0), total[-1]
+        others = whole**2 - squares
+        q[segment, 0] = np.divide(pairs, others, out=np.zeros(n_line), where=others > 1e-12 * whole**2)
+        q[segment, 1] = np.divide(squares, whole, out=np.zeros(n_line), where=whole > 0)
+    lanes = in_lanes(q.reshape(-1, n_line), _LANES, dtype)
+    return LumpedLines(
+        g=in_lanes(g, _LANES, dtype),
+        curvature=in_lanes(curvature if curvature.any() else curvature[:0], _LANES, dtype),
+        pulse=in_lanes(pulse_charge if pulse_charge.any() else pulse_charge[:0], _LANES, dtype),
+        q=lanes.reshape(len(lanes), -1, 2, _LANES),
+        n_row_segment=n_row_segment,
+        n_line=n_line,
+    )
+
+
+def lumped_charges(
+    ticks: NDArray[np.int64],
+    lines: LumpedLines,
+    *,
+    n_row_group: int,
+    c_pulse_farad: float,
+    r_ohm: float,
+    r_end_ohm: float,
+    c_farad: float,
+    v_read_volt: float,
+    t_lsb_second: float,
+) -> LumpedCharges:
+    """Charges of `ticks` [n_vec, n_row] >= 0; up to `n_row_group` rows end within a group (0: exact in time).
+
+    The other arguments are those of `gated.gated_charges`.
+    """
+    real = lines.g.dtype.type
+    groups = group_pulses(ticks, n_row_group=n_row_group, n_row_segment=lines.n_row_segment, dtype=real)
+    known = (0.0, 1.0, 0.5, 1 / 6, _K_DEVIATION, _SECOND_ORDER)
+    numbers = (*known, r_ohm, r_end_ohm, v_read_volt, c_pulse_farad, c_farad)
+    with KERNEL_LOCK:
+        results = _batch(groups, lines, _Circuit(*(real(x) for x in numbers)), get_num_threads())
+    per_line = results.transpose(2, 0, 1, 3).reshape(6, len(ticks), -1)
+    flow, excess, deviation, second, injected, doubt = per_line[..., : lines.n_line]
+    excess, second = excess * t_lsb_second, second * t_lsb_second
+    charge = flow * t_lsb_second - excess + injected
+    return LumpedCharges(
+        charge=charge,
+        time_error=_EXCESS_LEFT * np.abs(excess) + _BETWEEN_GROUPS * doubt,
+        space_error=_Q_DEVIATION / np.sqrt(lines.n_row_segment) * np.sqrt(deviation) * t_lsb_second + second,
+        rounding_error=_ROUNDING * float(np.finfo(real).eps) * np.abs(charge),
+    )
+
+
+@compiled(parallel=True)
+def _batch(groups: Any, lines: Any, c: Any, n_worker: int) -> Any:
+    """[n_vec, n_block, 6, _LANES]: flow, excess, deviation squared, second order [ampere ticks], injected, doubt."""
+    n_vec, n_block = groups.group.shape[0], lines.g.shape[0]
+    n_segment, n_group = groups.shape.shape[1:]
+    real = lines.g.dtype
+    results = np.zeros((n_vec, n_block, 6, _LANES))
+    planes = np.empty((n_worker, 4, n_group, _LANES), real)
+    ratios = np.empty((n_worker, n_segment, n_group, _LANES), real)
+    for worker in prange(n_worker):
+        for task in range(worker, n_vec * n_block, n_worker):
+            vector, block = task % n_vec, task // n_vec
+            _block_charges(groups, vector, lines, block, c, planes[worker], ratios[worker], results[vector, block])
+    return results
+
+
+@compiled()
+def _block_charges(
+    groups: Any, vector: int, lines: Any, block: int, c: Any, planes: Any, ratios: Any, out: Any
+) -> None:
+    """One vector, `_LANES` lines: segments from the far end to the clamp, then back."""
+    y, s, m, w = planes[0], planes[1], planes[2], planes[3]
+    g, q = lines.g[block], lines.q[block]
+    group, share, n_tick = groups.group[vector], groups.share[vector], groups.n_tick[vector]
+    n_row, n_segment = g.shape[0], q.shape[0]
+    y[:] = c.zero
+    for segment in range(n_segment):
+        first = segment * lines.n_row_segment
+        last = min(first + lines.n_row_segment, n_row)
+        wires = _gather(s, m, g, group, share, first, last, c.zero, c.one)
+        shape = groups.shape[vector, segment]
+        second = c.v * (c.r * wires) ** 2
+        _doubt_segment(out[2], out[3], s, y, q[segment, 0], n_tick, c.v * c.r, c.in_k * second, c.in_second * second)
+        _pass_segment(y, ratios[segment], s, m, q[segment], shape, wires, c.r, c.one, c.sixth)
+    _enter_clamp(out[0], y, w, n_tick, c.r_end, c.v, c.one)
+    for segment in range(n_segment - 1, -1, -1):
+        first = segment * lines.n_row_segment
+        last = min(first + lines.n_row_segment, n_row)
+        m[:] = w
+        _multiply(w, ratios[segment])
+        _mean(m, w, c.half)
+        _gather_spread(s, g, group, share, first, last, c.zero, c.one)
+        _add_excess(out[1], s, m, n_tick * groups.excess[vector], c.v)
+        if lines.curvature.size > 0:
+            _gather_active(s, lines.curvature[block], group, share, first, last, c.zero, c.one)
+            _add_curvature(out[0], s, m, n_tick, c.v * c.v, c.one)
+        if c.c_wire > c.zero:
+            _add_capacitors(out[4], m, groups.n_end[vector], (last - first) * c.half * c.v * c.c_wire, c.one)
+        if lines.pulse.size > 0 or c.c_pulse != c.zero:
+            _add_pulses(out[4], out[5], lines, block, groups, vector, first, last, m, c)
+
+
+@compiled(fastmath={"contract"})
+def _gather(s: Any, m: Any, g: Any, group: Any, share: Any, first: int, last: int, zero: Any, one: Any) -> Any:
+    """Mean over each group of S and M of the segment's active cells; returns its number of wires."""
+    s[:] = zero
+    m[:] = zero
+    wires = zero
+    for i in range(last - 1, first - 1, -1):
+        wires += one
+        _add_row(s, g, i, group[i], share[i], one, zero, one)
+        _add_row(m, g, i, group[i], share[i], wires, zero, one)
+    _sum_later(s)
+    _sum_later(m)
+    return wires
+
+
+@compiled(fastmath={"contract"})
+def _gather_active(s: Any, g: Any, group: Any, share: Any, first: int, last: int, zero: Any, one: Any) -> None:
+    """As `_gather`, S alone."""
+    s[:] = zero
+    for i in range(first, last):
+        _add_row(s, g, i, group[i], share[i], one, zero, one)
+    _sum_later(s)
+
+
+@compiled(fastmath={"contract"})
+def _add_row(s: Any, g: Any, i: int, group: int, share: Any, weight: Any, zero: Any, one: Any) -> None:
+    """Row i enters with its `share` of its last group, and with the rest one group earlier (sums follow)."""
+    row = uint64(i)
+    if share > zero:
+        t, a = uint64(group), weight * share
+        for n in range(_LANES):
+            s[t, n] += a * g[row, n]
+    if group > 0:
+        t, a = uint64(group - 1), weight * (one - share)
+        for n in range(_LANES):
+            s[t, n] += a * g[row, n]
+
+
+@compiled(fastmath={"contract"})
+def _gather_spread(s: Any, g: Any, group: Any, share: Any, first: int, last: int, zero: Any, one: Any) -> None:
+    """sum g f (1 - f) of the segment's rows that end within each group."""
+    s[:] = zero
+    for i in range(first, last):
+        spread = share[i] * (one - share[i])
+        if spread > zero:
+            row, t = uint64(i), uint64(group[i])
+            for n in range(_LANES):
+                s[t, n] += spread * g[row, n]
+
+
+@compiled(fastmath={"contract"})
+def _sum_later(s: Any) -> None:
+    """Every group gets the sum of itself and all later ones."""
+    n_group = s.shape[0]
+    for back in range(n_group - 1):
+        later, t = uint64(n_group - 1 - back), uint64(n_group - 2 - back)
+        for n in range(s.shape[1]):
+            s[t, n] += s[later, n]
+
+
+@compiled(fastmath={"contract"})
+def _pass_segment(
+    y: Any, ratio: Any, s: Any, m: Any, q: Any, shape: Any, wires: Any, r: Any, one: Any, sixth: Any
+) -> None:
+    """Conductance behind the segment's clamp end, and the share of a voltage there that reaches its far end."""
+    bend = r * r * (wires * wires - one) * sixth
+    for t in range(y.shape[0]):
+        stretch = r * shape[t]
+        for n in range(_LANES):
+            far, active, weighted = y[t, n], s[t, n], m[t, n]
+            passed = one / (one + r * (wires * far + weighted) + bend * far * active)
+            pairs = stretch * q[0, n] * active * (active - q[1, n])
+            ratio[t, n] = passed
+            y[t, n] = (far + active + r * far * (wires * active - weighted) + pairs) * passed
+
+
+@compiled(fastmath={"contract"})
+def _doubt_segment(
+    deviation: Any, remainder: Any, s: Any, y: Any, q: Any, n_tick: Any, in_q: Any, in_k: Any, in_second: Any
+) -> None:
+    """The square of what Q adds to the current, which its estimate may err by in part; the second order in r."""
+    added = np.zeros(s.shape[1], s.dtype)
+    left = np.zeros(s.shape[1], s.dtype)
+    for t in range(s.shape[0]):
+        a, b, d = in_q * n_tick[t], in_k * n_tick[t], in_second * n_tick[t]
+        for n in range(_LANES):
+            added[n] += a * q[n] * s[t, n] * s[t, n]
+            left[n] += s[t, n] * y[t, n] * (b * y[t, n] + d * s[t, n])
+    for n in range(_LANES):
+        deviation[n] += np.float64(added[n]) ** 2
+        remainder[n] += left[n]
+
+
+@compiled(fastmath={"contract"})
+def _enter_clamp(flow: Any, y: Any, w: Any, n_tick: Any, r_end: Any, v: Any, one: Any) -> None:
+    for t in range(y.shape[0]):
+        a = v * n_tick[t]
+        for n in range(_LANES):
+            w[t, n] = one / (one + r_end * y[t, n])
+            flow[n] += a * y[t, n] * w[t, n]
+
+
+@compiled(fastmath={"contract"})
+def _multiply(w: Any, ratio: Any) -> None:
+    for t in range(w.shape[0]):
+        for n in range(_LANES):
+            w[t, n] *= ratio[t, n]
+
+
+@compiled(fastmath={"contract"})
+def _mean(m: Any, w: Any, half: Any) -> None:
+    for t in range(w.shape[0]):
+        for n in range(_LANES):
+            m[t, n] = half * (m[t, n] + w[t, n])
+
+
+@compiled(fastmath={"contract"})
+def _add_excess(excess: Any, s: Any, w: Any, weight: Any, v: Any) -> None:
+    """Current that the mean state of each group carries beyond the group's mean current."""
+    last = w.shape[0] - 1
+    for t in range(w.shape[0]):
+        if weight[t] == 0:
+            continue
+        before, after = uint64(max(t - 1, 0)), uint64(min(t + 1, last))
+        a = v * weight[t]
+        for n in range(_LANES):
+            excess[n] += a * s[t, n] * (w[after, n] - w[before, n]) * (w[after, n] + w[before, n])
+
+
+@compiled(fastmath={"contract"})
+def _add_curvature(flow: Any, s: Any, w: Any, n_tick: Any, v2: Any, one: Any) -> None:
+    for t in range(w.shape[0]):
+        a = v2 * n_tick[t]
+        for n in range(_LANES):
+            flow[n] += a * s[t, n] * w[t, n] * w[t, n] * (one - w[t, n])
+
+
+@compiled(fastmath={"contract"})
+def _add_capacitors(injected: Any, w: Any, n_end: Any, scale: Any, one: Any) -> None:
+    """Squared steps of the transfer: from rest to the first group, then evenly from group to group."""
+    for n in range(_LANES):
+        injected[n] += scale * (one - w[0, n]) ** 2
+    for t in range(w.shape[0] - 1):
+        a = scale / n_end[t]
+        after = uint64(t + 1)
+        for n in range(_LANES):
+            injected[n] += a * (w[after, n] - w[t, n]) ** 2
+
+
+@compiled(fastmath={"contract"})
+def _add_pulses(
+    injected: Any, doubt: Any, lines: Any, block: int, groups: Any, vector: int, first: int, last: int, w: Any, c: Any
+) -> None:
+    """Charges at the pulses' ends, by the transfer between the mean states around each."""
+    charged = lines.pulse.size > 0
+    for i in range(first, last):
+        if groups.group[vector, i] == 0 and groups.share[vector, i] == c.zero:
+            continue
+        early, weight = groups.early[vector, i], groups.late_weight[vector, i]
+        row, before, after = uint64(i), uint64(early), uint64(early + 1)
+        for n in range(_LANES):
+            step = w[after, n] - w[before, n]
+            w_end = w[before, n] + weight * step
+            charge = c.c_pulse * c.v * w_end
+            if charged:
+                charge += lines.pulse[block, row, n]
+            if lines.g[block, row, n] == c.zero:
+                charge = c.zero
+            injected[n] += charge * w_end
+            doubt[n] += abs(charge) * step
