@@ -38,3 +38,6 @@ REFERENCE_FLOOR = 2e-7
 def relative(value, tolerance, *, floor=0.0):
     """`pytest.approx` by a relative tolerance alone: its own absolute default of 1e-12 passes any charge for zero."""
     return pytest.approx(value, rel=tolerance, abs=floor)
+
+# Pulse ends and wire capacitors of lumped lines, of these terms: transfers between groups are interpolated
+LUMPED_SMALL_TERMS = 0.02

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tilemodel.config.operands import conductances_from_weights as conductances_from_weights
     from tilemodel.config.operands import ticks_from_inputs as ticks_from_inputs
     from tilemodel.config.tile import TileConfig as TileConfig
+    from tilemodel.layer import TileLayer as TileLayer
     from tilemodel.model import TileModel as TileModel
     from tilemodel.model import ideal_charge as ideal_charge
     from tilemodel.output import TileOutput as TileOutput
@@ -40,6 +41,7 @@ _HOME = {
     "conductances_from_weights": "config.operands",
     "ticks_from_inputs": "config.operands",
     "TileConfig": "config.tile",
+    "TileLayer": "layer",
     "TileModel": "model",
     "ideal_charge": "model",
     "TileOutput": "output",

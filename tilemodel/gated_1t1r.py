@@ -1,5 +1,7 @@
 """A programmed `gated_1t1r` tile, computed event by event. Derivation: docs/gated_1t1r.md."""
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -97,17 +99,26 @@ class GatedTile:
         squared steps is at most 2 (1 - w)^2. With k = rho g^2 V, conduction leaves k^2 of the current, and a pulse's
         charge goes through the tangents' network, whose conductances are smaller by k (docs/gated_1t1r.md).
         """
-        tile, v = self._tile, self._tile.v_read_volt
-        ordered = np.where(self._north, self._g[::-1], self._g)
-        transfer, _ = transfer_to_clamp(ordered, self._parameters.r_bit_line_ohm, end_resistance_ohm(tile))
-        lost = 1.0 - np.where(self._north, transfer[::-1], transfer)
-        capacitors = v * tile.wires_in_use.c_bit_line_farad * (lost**2).sum(axis=0)
-        bend = np.abs(self._parameters.r_access_slope_ohm_per_ampere) * self._g**2 * v
-        second_order = drive.n_tick @ (2.0 * bend**2 * self._g * v * lost * tile.drive.t_lsb_second)
-        injected = np.abs(self._pulse) + np.abs(self._parameters.c_pulse_farad) * v
-        pulses = (drive.n_tick > 0) @ (2.0 * bend.max(axis=0) * lost * injected)
-        bound: FloatArray = capacitors + second_order + pulses + _ROUNDING * np.abs(charge)
+        capacitors, second_order, pulse_ends = self._bounds
+        bound: FloatArray = (
+            capacitors + drive.n_tick @ second_order + (drive.n_tick > 0) @ pulse_ends + _ROUNDING * np.abs(charge)
+        )
         return bound
+
+    @cached_property
+    def _bounds(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Of the capacitors [n_line], of the curvature a tick and of a pulse's end [n_row, n_line], in coulomb."""
+        tile, parameters, v = self._tile, self._parameters, self._tile.v_read_volt
+        ordered = np.where(self._north, self._g[::-1], self._g)
+        transfer, _ = transfer_to_clamp(ordered, parameters.r_bit_line_ohm, end_resistance_ohm(tile))
+        lost = 1.0 - np.where(self._north, transfer[::-1], transfer)
+        bend = np.abs(parameters.r_access_slope_ohm_per_ampere) * self._g**2 * v
+        injected = np.abs(self._pulse) + np.abs(parameters.c_pulse_farad) * v
+        return (
+            v * tile.wires_in_use.c_bit_line_farad * (lost**2).sum(axis=0),
+            2.0 * bend**2 * self._g * v * lost * tile.drive.t_lsb_second,
+            2.0 * bend.max(axis=0) * lost * injected,
+        )
 
 
 def cell_conductance(

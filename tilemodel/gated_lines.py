@@ -16,7 +16,7 @@ Accuracy = float | None
 """Largest error wanted, as a fraction of the batch's largest ideal |charge| of a column; None: exact."""
 
 # Rows a segment and pulse ends within a group, from coarse to fine
-_LEVELS = ((64, 64), (32, 32), (32, 16), (16, 16), (16, 8), (8, 8), (8, 4), (4, 4), (4, 2), (2, 1))
+_LEVELS = ((64, 64), (32, 32), (32, 16), (32, 8), (16, 16), (16, 8), (8, 8), (8, 4), (4, 4), (4, 2), (2, 1))
 # Below this accuracy single precision's rounding counts
 _SINGLE_PRECISION = 1e-4
 

@@ -36,13 +36,12 @@ Real = NDArray[np.floating[Any]]
 _LANES = 64
 # Rounding of the sums over rows, in units of the arithmetic's own
 _ROUNDING = 32
-# What is left of the excess of mean states, as a share of what is subtracted
-_EXCESS_LEFT = 0.4
+# What is left of the excess of mean states: a share of what is subtracted, and of each part's bound (they add up as
+# the parts of a random walk: a cell that dominates its line ends at another moment than the mean cell)
+_EXCESS_LEFT, _EXCESS_PART = 0.2, 0.5
 # Of a pulse's charge: how far the transfer may lie from the line between two groups, as a share of their difference
 _BETWEEN_GROUPS = 0.25
-# Deviation of a segment's Q from its estimate, times the square root of its rows: cells of a line are no equal cells
-_Q_DEVIATION = 0.75
-# The same of K, and the second order in r that is left out, in units of (r L)^2 S y (y and S)
+# Deviation of K from that of even cells, and the second order in r that is left out, in units of (r L)^2 S y (y, S)
 _K_DEVIATION, _SECOND_ORDER = 0.06, 0.1
 
 
@@ -57,6 +56,8 @@ class LumpedLines(NamedTuple):
     """Charge at the end of a cell's pulse [coulomb], same shape; of size 0 if none is."""
     q: Real
     """Q = q[0] S (S - q[1]) with all cells on, q[1] = sum g^2 / sum g; [n_block, n_segment, 2, _LANES]."""
+    rows: Real
+    """Of each segment, [n_segment]."""
     n_row_segment: int
     n_line: int
 
@@ -79,6 +80,7 @@ class _Circuit(NamedTuple):
     one: Any
     half: Any
     sixth: Any
+    between: Any
     in_k: Any
     in_second: Any
     r: Any
@@ -108,6 +110,7 @@ def lump_lines(
         curvature=in_lanes(curvature if curvature.any() else curvature[:0], _LANES, dtype),
         pulse=in_lanes(pulse_charge if pulse_charge.any() else pulse_charge[:0], _LANES, dtype),
         q=lanes.reshape(len(lanes), -1, 2, _LANES),
+        rows=np.diff(np.append(np.arange(0, n_row, n_row_segment), n_row)).astype(dtype),
         n_row_segment=n_row_segment,
         n_line=n_line,
     )
@@ -131,29 +134,30 @@ def lumped_charges(
     """
     real = lines.g.dtype.type
     groups = group_pulses(ticks, n_row_group=n_row_group, n_row_segment=lines.n_row_segment, dtype=real)
-    known = (0.0, 1.0, 0.5, 1 / 6, _K_DEVIATION, _SECOND_ORDER)
+    known = (0.0, 1.0, 0.5, 1 / 6, _BETWEEN_GROUPS, _K_DEVIATION, _SECOND_ORDER)
     numbers = (*known, r_ohm, r_end_ohm, v_read_volt, c_pulse_farad, c_farad)
     with KERNEL_LOCK:
         results = _batch(groups, lines, _Circuit(*(real(x) for x in numbers)), get_num_threads())
-    per_line = results.transpose(2, 0, 1, 3).reshape(6, len(ticks), -1)
-    flow, excess, deviation, second, injected, doubt = per_line[..., : lines.n_line]
+    per_line = results.transpose(2, 0, 1, 3).reshape(7, len(ticks), -1)
+    flow, excess, deviation, second, injected, doubt, spread = per_line[..., : lines.n_line]
     excess, second = excess * t_lsb_second, second * t_lsb_second
     charge = flow * t_lsb_second - excess + injected
     return LumpedCharges(
         charge=charge,
-        time_error=_EXCESS_LEFT * np.abs(excess) + _BETWEEN_GROUPS * doubt,
-        space_error=_Q_DEVIATION / np.sqrt(lines.n_row_segment) * np.sqrt(deviation) * t_lsb_second + second,
+        time_error=_EXCESS_LEFT * np.abs(excess) + _EXCESS_PART * np.sqrt(spread) * t_lsb_second + doubt,
+        space_error=np.sqrt(deviation) * t_lsb_second + second,
         rounding_error=_ROUNDING * float(np.finfo(real).eps) * np.abs(charge),
     )
 
 
 @compiled(parallel=True)
 def _batch(groups: Any, lines: Any, c: Any, n_worker: int) -> Any:
-    """[n_vec, n_block, 6, _LANES]: flow, excess, deviation squared, second order [ampere ticks], injected, doubt."""
+    """[n_vec, n_block, 7, _LANES]: flow, excess, deviation squared, second order [ampere ticks], injected, doubt,
+    squares of the excess' parts."""
     n_vec, n_block = groups.group.shape[0], lines.g.shape[0]
     n_segment, n_group = groups.shape.shape[1:]
     real = lines.g.dtype
-    results = np.zeros((n_vec, n_block, 6, _LANES))
+    results = np.zeros((n_vec, n_block, 7, _LANES))
     planes = np.empty((n_worker, 4, n_group, _LANES), real)
     ratios = np.empty((n_worker, n_segment, n_group, _LANES), real)
     for worker in prange(n_worker):
@@ -176,32 +180,35 @@ def _block_charges(
     for segment in range(n_segment):
         first = segment * lines.n_row_segment
         last = min(first + lines.n_row_segment, n_row)
-        wires = _gather(s, m, g, group, share, first, last, c.zero, c.one)
+        wires = lines.rows[segment]
+        _gather(s, m, g, group, share, first, last, c.zero, c.one)
         shape = groups.shape[vector, segment]
         second = c.v * (c.r * wires) ** 2
-        _doubt_segment(out[2], out[3], s, y, q[segment, 0], n_tick, c.v * c.r, c.in_k * second, c.in_second * second)
-        _pass_segment(y, ratios[segment], s, m, q[segment], shape, wires, c.r, c.one, c.sixth)
+        doubt = groups.shape_doubt[vector, segment]
+        seconds = c.in_k * second, c.in_second * second
+        _doubt_segment(out[2], out[3], s, y, q[segment], n_tick, doubt, c.v * c.r, *seconds)
+        _pass_segment(y, ratios[segment], s, m, q[segment], shape, wires, c.r, c.zero, c.one, c.sixth)
     _enter_clamp(out[0], y, w, n_tick, c.r_end, c.v, c.one)
     for segment in range(n_segment - 1, -1, -1):
         first = segment * lines.n_row_segment
         last = min(first + lines.n_row_segment, n_row)
         m[:] = w
         _multiply(w, ratios[segment])
-        _mean(m, w, c.half)
+        _towards(m, w, c.half - c.half / lines.rows[segment])
         _gather_spread(s, g, group, share, first, last, c.zero, c.one)
-        _add_excess(out[1], s, m, n_tick * groups.excess[vector], c.v)
+        _add_excess(out[1], out[6], s, m, n_tick * groups.excess[vector], n_tick * groups.reach[vector], c.v)
         if lines.curvature.size > 0:
             _gather_active(s, lines.curvature[block], group, share, first, last, c.zero, c.one)
-            _add_curvature(out[0], s, m, n_tick, c.v * c.v, c.one)
+            _add_curvature(out[0], out[3], s, m, ratios[segment], n_tick, c.v * c.v, c.one)
         if c.c_wire > c.zero:
-            _add_capacitors(out[4], m, groups.n_end[vector], (last - first) * c.half * c.v * c.c_wire, c.one)
+            _add_capacitors(out[4], m, groups.n_end[vector], lines.rows[segment] * c.half * c.v * c.c_wire, c.one)
         if lines.pulse.size > 0 or c.c_pulse != c.zero:
-            _add_pulses(out[4], out[5], lines, block, groups, vector, first, last, m, c)
+            _add_pulses(out[4], out[5], lines, block, groups, vector, first, last, m, ratios[segment], c)
 
 
 @compiled(fastmath={"contract"})
-def _gather(s: Any, m: Any, g: Any, group: Any, share: Any, first: int, last: int, zero: Any, one: Any) -> Any:
-    """Mean over each group of S and M of the segment's active cells; returns its number of wires."""
+def _gather(s: Any, m: Any, g: Any, group: Any, share: Any, first: int, last: int, zero: Any, one: Any) -> None:
+    """Mean over each group of S and M of the segment's active cells."""
     s[:] = zero
     m[:] = zero
     wires = zero
@@ -211,7 +218,6 @@ def _gather(s: Any, m: Any, g: Any, group: Any, share: Any, first: int, last: in
         _add_row(m, g, i, group[i], share[i], wires, zero, one)
     _sum_later(s)
     _sum_later(m)
-    return wires
 
 
 @compiled(fastmath={"contract"})
@@ -261,7 +267,7 @@ def _sum_later(s: Any) -> None:
 
 @compiled(fastmath={"contract"})
 def _pass_segment(
-    y: Any, ratio: Any, s: Any, m: Any, q: Any, shape: Any, wires: Any, r: Any, one: Any, sixth: Any
+    y: Any, ratio: Any, s: Any, m: Any, q: Any, shape: Any, wires: Any, r: Any, zero: Any, one: Any, sixth: Any
 ) -> None:
     """Conductance behind the segment's clamp end, and the share of a voltage there that reaches its far end."""
     bend = r * r * (wires * wires - one) * sixth
@@ -270,22 +276,31 @@ def _pass_segment(
         for n in range(_LANES):
             far, active, weighted = y[t, n], s[t, n], m[t, n]
             passed = one / (one + r * (wires * far + weighted) + bend * far * active)
-            pairs = stretch * q[0, n] * active * (active - q[1, n])
+            pairs = stretch * q[0, n] * active * max(active - q[1, n], zero)
             ratio[t, n] = passed
             y[t, n] = (far + active + r * far * (wires * active - weighted) + pairs) * passed
 
 
 @compiled(fastmath={"contract"})
 def _doubt_segment(
-    deviation: Any, remainder: Any, s: Any, y: Any, q: Any, n_tick: Any, in_q: Any, in_k: Any, in_second: Any
+    deviation: Any,
+    remainder: Any,
+    s: Any,
+    y: Any,
+    q: Any,
+    n_tick: Any,
+    doubt: Any,
+    in_q: Any,
+    in_k: Any,
+    in_second: Any,
 ) -> None:
     """The square of what Q adds to the current, which its estimate may err by in part; the second order in r."""
     added = np.zeros(s.shape[1], s.dtype)
     left = np.zeros(s.shape[1], s.dtype)
     for t in range(s.shape[0]):
-        a, b, d = in_q * n_tick[t], in_k * n_tick[t], in_second * n_tick[t]
+        a, b, d = in_q * doubt[t] * n_tick[t], in_k * n_tick[t], in_second * n_tick[t]
         for n in range(_LANES):
-            added[n] += a * q[n] * s[t, n] * s[t, n]
+            added[n] += a * q[0, n] * s[t, n] * (s[t, n] + q[1, n])
             left[n] += s[t, n] * y[t, n] * (b * y[t, n] + d * s[t, n])
     for n in range(_LANES):
         deviation[n] += np.float64(added[n]) ** 2
@@ -309,31 +324,36 @@ def _multiply(w: Any, ratio: Any) -> None:
 
 
 @compiled(fastmath={"contract"})
-def _mean(m: Any, w: Any, half: Any) -> None:
-    for t in range(w.shape[0]):
+def _towards(near: Any, far: Any, part: Any) -> None:
+    """Replace the transfer at the segment's near end by that of its cells in the mean."""
+    for t in range(far.shape[0]):
         for n in range(_LANES):
-            m[t, n] = half * (m[t, n] + w[t, n])
+            near[t, n] = far[t, n] + part * (near[t, n] - far[t, n])
 
 
 @compiled(fastmath={"contract"})
-def _add_excess(excess: Any, s: Any, w: Any, weight: Any, v: Any) -> None:
-    """Current that the mean state of each group carries beyond the group's mean current."""
+def _add_excess(excess: Any, spread: Any, s: Any, w: Any, weight: Any, reach: Any, v: Any) -> None:
+    """Current that the mean state of each group carries too much; squares of the most that each part of it can be."""
     last = w.shape[0] - 1
-    for t in range(w.shape[0]):
-        if weight[t] == 0:
+    for t in range(last):
+        if reach[t] == 0:
             continue
-        before, after = uint64(max(t - 1, 0)), uint64(min(t + 1, last))
-        a = v * weight[t]
+        before, after = uint64(max(t - 1, 0)), uint64(t + 1)
+        a, b = v * weight[t], v * reach[t]
         for n in range(_LANES):
-            excess[n] += a * s[t, n] * (w[after, n] - w[before, n]) * (w[after, n] + w[before, n])
+            part = s[t, n] * (w[after, n] - w[before, n]) * (w[after, n] + w[before, n])
+            excess[n] += a * part
+            spread[n] += (b * part) * (b * part)
 
 
 @compiled(fastmath={"contract"})
-def _add_curvature(flow: Any, s: Any, w: Any, n_tick: Any, v2: Any, one: Any) -> None:
+def _add_curvature(flow: Any, remainder: Any, s: Any, w: Any, ratio: Any, n_tick: Any, v2: Any, one: Any) -> None:
+    """By the transfer of the segment's middle; a cell at its end has another."""
     for t in range(w.shape[0]):
         a = v2 * n_tick[t]
         for n in range(_LANES):
             flow[n] += a * s[t, n] * w[t, n] * w[t, n] * (one - w[t, n])
+            remainder[n] += abs(a * s[t, n]) * (one - ratio[t, n])
 
 
 @compiled(fastmath={"contract"})
@@ -350,7 +370,17 @@ def _add_capacitors(injected: Any, w: Any, n_end: Any, scale: Any, one: Any) -> 
 
 @compiled(fastmath={"contract"})
 def _add_pulses(
-    injected: Any, doubt: Any, lines: Any, block: int, groups: Any, vector: int, first: int, last: int, w: Any, c: Any
+    injected: Any,
+    doubt: Any,
+    lines: Any,
+    block: int,
+    groups: Any,
+    vector: int,
+    first: int,
+    last: int,
+    w: Any,
+    ratio: Any,
+    c: Any,
 ) -> None:
     """Charges at the pulses' ends, by the transfer between the mean states around each."""
     charged = lines.pulse.size > 0
@@ -368,4 +398,4 @@ def _add_pulses(
             if lines.g[block, row, n] == c.zero:
                 charge = c.zero
             injected[n] += charge * w_end
-            doubt[n] += abs(charge) * step
+            doubt[n] += abs(charge) * (c.between * step + c.one - ratio[before, n])

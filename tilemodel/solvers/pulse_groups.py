@@ -16,6 +16,10 @@ from tilemodel.solvers.compile import KERNEL_LOCK, compiled
 __all__ = ["PulseGroups", "group_pulses"]
 
 
+# Deviation of a segment's Q in a line of unequal cells, times the square root of the rows that are on
+_SHAPE_DOUBT = 1.0
+
+
 class PulseGroups(NamedTuple):
     """Groups of ticks, each ending with a pulse; the last group, of no duration, has all rows off."""
 
@@ -33,8 +37,12 @@ class PulseGroups(NamedTuple):
     """Moments at which pulses end from the middle of a group to the middle of the next, [n_vec, n_group]."""
     excess: NDArray[np.floating[Any]]
     """Excess of the mean state's current over the mean current, per sum g f (1 - f) (w^2 after - w^2 before)."""
+    reach: NDArray[np.floating[Any]]
+    """The most that this can be: 1; more in the first group, which has no earlier one to tell the state before."""
     shape: NDArray[np.floating[Any]]
     """Q of equal cells over that of all of them on, per pair of active cells, [n_vec, n_segment, n_group]."""
+    shape_doubt: NDArray[np.floating[Any]]
+    """How far a line's own Q may lie from that, as a share: the fewer rows are on, the more, [as shape]."""
 
 
 def group_pulses(
@@ -52,6 +60,8 @@ def group_pulses(
         n_tick=np.zeros((n_vec, n_most), dtype=dtype),
         n_end=np.ones((n_vec, n_most), dtype=dtype),
         excess=np.zeros((n_vec, n_most), dtype=dtype),
+        reach=np.zeros((n_vec, n_most), dtype=dtype),
+        shape_doubt=np.zeros((n_vec, -(-n_row // n_row_segment), n_most), dtype=dtype),
         shape=np.zeros((n_vec, -(-n_row // n_row_segment), n_most), dtype=dtype),
     )
     with KERNEL_LOCK:
@@ -99,7 +109,7 @@ def _describe(ticks: Any, bounds: Any, n_group: Any, n_row_segment: int, groups:
             spread[k] += part * (1.0 - part)
         _times(x, bound, count, mean_on, spread, groups, vector)
         _ends(x, count, mean_on, groups.early[vector], groups.late_weight[vector])
-        _shapes(group, share, count, n_row_segment, groups.shape[vector])
+        _shapes(group, share, count, n_row_segment, groups.shape[vector], groups.shape_doubt[vector])
 
 
 @compiled()
@@ -121,6 +131,7 @@ def _times(x: Any, bound: Any, count: int, mean_on: Any, spread: Any, groups: An
         span = mean_on[max(k - 1, 0)] - mean_on[k + 1]
         if spread[k] > 0.0 and span > 0.0:
             groups.excess[vector, k] = 0.5 * variance / duration / (spread[k] * span)
+            groups.reach[vector, k] = 1.0 if k > 0 else (x.size - ending[0] - mean_on[1]) / span
     for k in range(count):
         groups.n_end[vector, k] = 1.0 + 0.5 * (inside[k] + inside[k + 1])
 
@@ -142,7 +153,7 @@ def _ends(x: Any, count: int, mean_on: Any, early: Any, late_weight: Any) -> Non
 
 
 @compiled()
-def _shapes(group: Any, share: Any, count: int, n_row_segment: int, shape: Any) -> None:
+def _shapes(group: Any, share: Any, count: int, n_row_segment: int, shape: Any, doubt: Any) -> None:
     """sum_{j<m} a_j a_m (m - j) over sum_{j!=m} a_j a_m, a the shares of equal cells, relative to all on."""
     for segment in range(shape.shape[0]):
         first = segment * n_row_segment
@@ -151,11 +162,12 @@ def _shapes(group: Any, share: Any, count: int, n_row_segment: int, shape: Any) 
         for k in range(count):
             behind, total, squares, pairs = 0.0, 0.0, 0.0, 0.0
             for i in range(first, last):
-                pairs += behind * (1.0 if k < group[i] else (share[i] if k == group[i] else 0.0))
                 part = 1.0 if k < group[i] else (share[i] if k == group[i] else 0.0)
+                pairs += behind * part
                 total += part
                 squares += part * part
                 behind += total
             others = total * total - squares
             if others > 1e-9:
                 shape[segment, k] = pairs / others / uniform
+                doubt[segment, k] = min(_SHAPE_DOUBT / np.sqrt(total), 1.0)
