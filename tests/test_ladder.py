@@ -1,5 +1,6 @@
 """The ladder's transfer: against dense nodal analysis, and in its limits."""
 
+import array_api_strict
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,3 +45,13 @@ def test_more_wire_resistance_never_lets_more_through(g, r, factor):
 def test_farther_rows_are_attenuated_more(rng):
     transfer, _ = transfer_to_clamp(rng.uniform(1e-6, 1e-4, (30, 3)), 2.0)
     assert np.all(np.diff(transfer, axis=0) > 0)
+
+
+def test_any_library_of_the_array_api_gives_the_same(rng):
+    g = rng.uniform(0, 1e-4, (2, 12, 3))
+    transfer, y = transfer_to_clamp(array_api_strict.asarray(g), 2.0, 5.0)
+    assert isinstance(transfer, type(array_api_strict.asarray(g)))
+    for k in range(2):
+        alone, y_alone = transfer_to_clamp(g[k], 2.0, 5.0)
+        np.testing.assert_array_equal(np.asarray(transfer[k, ...]), alone)
+        np.testing.assert_array_equal(np.asarray(y[k, ...]), y_alone)

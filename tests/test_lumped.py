@@ -106,7 +106,7 @@ def test_the_estimate_covers_the_error(seed, pulses, cells, n_row, r, lumping, d
     segment, group = lumping
     exact, lumped = both(pulses(rng, n_row), g, r=r, segment=segment, group=group, dtype=dtype, **small)
     error = np.abs(lumped.charge - exact)
-    assert np.all(error <= estimate(lumped) + ROUNDING * exact.max()), (error / estimate(lumped)).max()
+    assert np.all(error <= estimate(lumped) + ROUNDING * exact.max()), error / exact.max()
 
 
 def test_finer_lumping_is_more_accurate_and_the_estimate_is_of_its_order(rng):
@@ -123,7 +123,7 @@ def test_finer_lumping_is_more_accurate_and_the_estimate_is_of_its_order(rng):
 
 def test_pulses_that_end_together_make_a_group_of_their_own(rng):
     groups = group_pulses(in_two_heaps(rng, 64), n_row_group=8, n_row_segment=16, dtype=np.float64)
-    np.testing.assert_array_equal(groups.n_tick[0, :2], [20, 90])
+    np.testing.assert_array_equal(groups.n_tick[0, :4], [0, 20, 90, 0])
     assert not groups.share.any()
 
 
@@ -140,7 +140,8 @@ def test_groups_hold_all_of_the_pulses(rng):
 @pytest.mark.parametrize("accuracy", [1e-2, 1e-3, 2e-4, 1e-5, 1e-9])
 def test_a_tile_keeps_to_the_accuracy_that_is_asked_for(accuracy, rng):
     tile = load_tile("examples/switch_32x8.toml")
-    tile = tile.model_copy(update={"array": tile.array.model_copy(update={"n_row": 200, "read_out_end": "alternating"})})
+    array = tile.array.model_copy(update={"n_row": 200, "read_out_end": "alternating"})
+    tile = tile.model_copy(update={"array": array})
     c, ticks = conductances_from_weights(tile, random_weights(tile, rng)), random_ticks(tile, rng, 4)
     exact, quick = TileModel(tile, c).mvm(ticks), TileModel(tile, c, accuracy=accuracy).mvm(ticks)
     error = np.abs(quick.charge_coulomb - exact.charge_coulomb)

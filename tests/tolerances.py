@@ -39,5 +39,10 @@ def relative(value, tolerance, *, floor=0.0):
     """`pytest.approx` by a relative tolerance alone: its own absolute default of 1e-12 passes any charge for zero."""
     return pytest.approx(value, rel=tolerance, abs=floor)
 
+
 # Pulse ends and wire capacitors of lumped lines, of these terms: transfers between groups are interpolated
 LUMPED_SMALL_TERMS = 0.02
+
+# Three nodes over the ramp of an edge against twelve, of the largest count: the frequency has a kink where the current
+# changes its sign (edges themselves are a fifth of a tick)
+EDGE_QUADRATURE = 2e-4

@@ -99,15 +99,16 @@ class ConverterBank:
                 "an oscillator with i_half_ampere counts by its current's waveform: integrate rate_hertz "
                 "over the window and pass the cycles to codes_of_cycles, or leave i_half_ampere out"
             )
-        scale, shift = self.level_law()
-        return self.codes_of_levels(scale * charge_line_coulomb + shift)
+        gain, lsb, shift = self.level_law()
+        return self.codes_of_levels(gain * charge_line_coulomb / lsb + shift)
 
-    def level_law(self) -> tuple[FloatArray, FloatArray]:
-        """`scale` [1/coulomb] and `shift`, each [n_line]: level = scale * charge + shift, in LSB; cycles for a CCO."""
+    def level_law(self) -> tuple[FloatArray, float, FloatArray]:
+        """`gain` [n_line], `lsb`, `shift` [n_line]: level = gain * charge / lsb + shift [LSB; cycles for a CCO]."""
         adc = self._quantizing()
         if isinstance(adc, CcoAdc):
-            return self.gain_line * adc.f_hertz_per_ampere, self.offset_line_lsb
-        return self.gain_line * getattr(adc, "gain", 1.0) / self.lsb_coulomb, adc.offset_lsb + self.offset_line_lsb
+            return self.gain_line * adc.f_hertz_per_ampere, 1.0, self.offset_line_lsb
+        gain = self.gain_line * getattr(adc, "gain", 1.0)
+        return gain, self.lsb_coulomb, adc.offset_lsb + self.offset_line_lsb
 
     def codes_of_levels(self, level: FloatArray) -> IntArray:
         """Codes of levels [..., n_line] by `level_law`; may overwrite `level`."""

@@ -35,7 +35,8 @@ class CodeProduct:
 
     def __init__(self, tile: TileConfig, programmed: LinearTile, bank: ConverterBank, dtype: type[np.floating]) -> None:
         self._tile, self._bank = tile, bank
-        scale, self._shift = bank.level_law()
+        gain, lsb, self._shift = bank.level_law()
+        scale = gain / lsb
         self._level_per_second = scale * programmed.offset_ampere
         self._constants: dict[int, NDArray[np.floating]] = {}
         self._weight = np.ascontiguousarray(programmed.w_eff_coulomb_per_tick * scale, dtype=dtype)

@@ -38,11 +38,11 @@ _LANES = 64
 _ROUNDING = 32
 # What is left of the excess of mean states: a share of what is subtracted, and of each part's bound (they add up as
 # the parts of a random walk: a cell that dominates its line ends at another moment than the mean cell)
-_EXCESS_LEFT, _EXCESS_PART = 0.2, 0.5
+_EXCESS_LEFT, _EXCESS_PART = 0.2, 0.6
 # Of a pulse's charge: how far the transfer may lie from the line between two groups, as a share of their difference
 _BETWEEN_GROUPS = 0.25
-# Deviation of K from that of even cells, and the second order in r that is left out, in units of (r L)^2 S y (y, S)
-_K_DEVIATION, _SECOND_ORDER = 0.06, 0.1
+# The second order in r that is left out, in units of (r L)^2 S^2 y
+_SECOND_ORDER = 0.1
 
 
 class LumpedLines(NamedTuple):
@@ -134,7 +134,7 @@ def lumped_charges(
     """
     real = lines.g.dtype.type
     groups = group_pulses(ticks, n_row_group=n_row_group, n_row_segment=lines.n_row_segment, dtype=real)
-    known = (0.0, 1.0, 0.5, 1 / 6, _BETWEEN_GROUPS, _K_DEVIATION, _SECOND_ORDER)
+    known = (0.0, 1.0, 0.5, 1 / 6, _BETWEEN_GROUPS, 1 / 6, _SECOND_ORDER)
     numbers = (*known, r_ohm, r_end_ohm, v_read_volt, c_pulse_farad, c_farad)
     with KERNEL_LOCK:
         results = _batch(groups, lines, _Circuit(*(real(x) for x in numbers)), get_num_threads())
@@ -196,7 +196,7 @@ def _block_charges(
         _multiply(w, ratios[segment])
         _towards(m, w, c.half - c.half / lines.rows[segment])
         _gather_spread(s, g, group, share, first, last, c.zero, c.one)
-        _add_excess(out[1], out[6], s, m, n_tick * groups.excess[vector], n_tick * groups.reach[vector], c.v)
+        _add_excess(out[1], out[6], s, m, n_tick * groups.excess[vector], n_tick, c.v)
         if lines.curvature.size > 0:
             _gather_active(s, lines.curvature[block], group, share, first, last, c.zero, c.one)
             _add_curvature(out[0], out[3], s, m, ratios[segment], n_tick, c.v * c.v, c.one)
@@ -294,14 +294,14 @@ def _doubt_segment(
     in_k: Any,
     in_second: Any,
 ) -> None:
-    """The square of what Q adds to the current, which its estimate may err by in part; the second order in r."""
+    """The square of what Q and K change in the current, times their doubt; the second order in r."""
     added = np.zeros(s.shape[1], s.dtype)
     left = np.zeros(s.shape[1], s.dtype)
     for t in range(s.shape[0]):
-        a, b, d = in_q * doubt[t] * n_tick[t], in_k * n_tick[t], in_second * n_tick[t]
+        a, b, d = in_q * doubt[t] * n_tick[t], in_k * doubt[t] * n_tick[t], in_second * n_tick[t]
         for n in range(_LANES):
-            added[n] += a * q[0, n] * s[t, n] * (s[t, n] + q[1, n])
-            left[n] += s[t, n] * y[t, n] * (b * y[t, n] + d * s[t, n])
+            added[n] += s[t, n] * (a * q[0, n] * (s[t, n] + q[1, n]) + b * y[t, n] * y[t, n])
+            left[n] += d * s[t, n] * s[t, n] * y[t, n]
     for n in range(_LANES):
         deviation[n] += np.float64(added[n]) ** 2
         remainder[n] += left[n]
@@ -332,14 +332,14 @@ def _towards(near: Any, far: Any, part: Any) -> None:
 
 
 @compiled(fastmath={"contract"})
-def _add_excess(excess: Any, spread: Any, s: Any, w: Any, weight: Any, reach: Any, v: Any) -> None:
+def _add_excess(excess: Any, spread: Any, s: Any, w: Any, weight: Any, n_tick: Any, v: Any) -> None:
     """Current that the mean state of each group carries too much; squares of the most that each part of it can be."""
     last = w.shape[0] - 1
     for t in range(last):
-        if reach[t] == 0:
+        if t == 0 or n_tick[t] == 0:
             continue
-        before, after = uint64(max(t - 1, 0)), uint64(t + 1)
-        a, b = v * weight[t], v * reach[t]
+        before, after = uint64(t - 1), uint64(t + 1)
+        a, b = v * weight[t], v * n_tick[t]
         for n in range(_LANES):
             part = s[t, n] * (w[after, n] - w[before, n]) * (w[after, n] + w[before, n])
             excess[n] += a * part

@@ -17,11 +17,11 @@ __all__ = ["PulseGroups", "group_pulses"]
 
 
 # Deviation of a segment's Q in a line of unequal cells, times the square root of the rows that are on
-_SHAPE_DOUBT = 1.0
+_SHAPE_DOUBT = 1.6
 
 
 class PulseGroups(NamedTuple):
-    """Groups of ticks, each ending with a pulse; the last group, of no duration, has all rows off."""
+    """Groups of ticks, each ending with a pulse; two of no duration enclose them: all pulses on, and none."""
 
     group: NDArray[np.int64]
     """Row i is on in the groups before `group`, [n_vec, n_row]."""
@@ -37,8 +37,6 @@ class PulseGroups(NamedTuple):
     """Moments at which pulses end from the middle of a group to the middle of the next, [n_vec, n_group]."""
     excess: NDArray[np.floating[Any]]
     """Excess of the mean state's current over the mean current, per sum g f (1 - f) (w^2 after - w^2 before)."""
-    reach: NDArray[np.floating[Any]]
-    """The most that this can be: 1; more in the first group, which has no earlier one to tell the state before."""
     shape: NDArray[np.floating[Any]]
     """Q of equal cells over that of all of them on, per pair of active cells, [n_vec, n_segment, n_group]."""
     shape_doubt: NDArray[np.floating[Any]]
@@ -60,7 +58,6 @@ def group_pulses(
         n_tick=np.zeros((n_vec, n_most), dtype=dtype),
         n_end=np.ones((n_vec, n_most), dtype=dtype),
         excess=np.zeros((n_vec, n_most), dtype=dtype),
-        reach=np.zeros((n_vec, n_most), dtype=dtype),
         shape_doubt=np.zeros((n_vec, -(-n_row // n_row_segment), n_most), dtype=dtype),
         shape=np.zeros((n_vec, -(-n_row // n_row_segment), n_most), dtype=dtype),
     )
@@ -71,10 +68,10 @@ def group_pulses(
 
 @compiled()
 def _boundaries(ticks: Any, n_tick: int, n_row_group: int) -> Any:
-    """Ticks at which groups end, [n_vec, 1 + n_tick] from 0 on, and the number of groups of each vector."""
+    """Ticks at which groups end, [n_vec, 2 + n_tick], the first group from 0 to 0, and their number."""
     n_vec = ticks.shape[0]
-    bounds = np.zeros((n_vec, 1 + n_tick), dtype=np.int64)
-    n_group = np.zeros(n_vec, dtype=np.int64)
+    bounds = np.zeros((n_vec, 2 + n_tick), dtype=np.int64)
+    n_group = np.ones(n_vec, dtype=np.int64)
     for vector in range(n_vec):
         ending = np.zeros(1 + n_tick, dtype=np.int64)
         for x in ticks[vector]:
@@ -131,8 +128,8 @@ def _times(x: Any, bound: Any, count: int, mean_on: Any, spread: Any, groups: An
         span = mean_on[max(k - 1, 0)] - mean_on[k + 1]
         if spread[k] > 0.0 and span > 0.0:
             groups.excess[vector, k] = 0.5 * variance / duration / (spread[k] * span)
-            groups.reach[vector, k] = 1.0 if k > 0 else (x.size - ending[0] - mean_on[1]) / span
-    for k in range(count):
+    groups.n_end[vector, 0] = max(0.5 * inside[1], 1.0)
+    for k in range(1, count):
         groups.n_end[vector, k] = 1.0 + 0.5 * (inside[k] + inside[k + 1])
 
 
@@ -168,6 +165,6 @@ def _shapes(group: Any, share: Any, count: int, n_row_segment: int, shape: Any, 
                 squares += part * part
                 behind += total
             others = total * total - squares
+            doubt[segment, k] = min(_SHAPE_DOUBT / np.sqrt(max(total, 1.0)), 1.25)
             if others > 1e-9:
                 shape[segment, k] = pairs / others / uniform
-                doubt[segment, k] = min(_SHAPE_DOUBT / np.sqrt(total), 1.0)
