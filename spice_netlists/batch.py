@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,17 +113,30 @@ def simulate(
             decks[place] = dataclasses.replace(deck, text="", files={})
             yield Job(deck=deck, engine=engine, timeout_second=simulator.timeout_second, memory_byte=runner.memory_byte)
 
-    records: dict[int, RunRecord] = {}
+    notes: dict[int, _Note] = {}
     for place, result in runner.run(jobs(), stop=stop):
         readings.take(place, decks.pop(place), result.waveforms)
-        records[place] = result.record
+        notes[place] = _note(result.record)
         if on_done is not None:
-            on_done(len(records), len(places))
-    return _spice_result(engine, readings, [records[place] for place in range(len(places))])
+            on_done(len(notes), len(places))
+    return _spice_result(engine, readings, [notes[place] for place in range(len(places))])
 
 
-def _spice_result(engine: str, readings: Readings, records: list[RunRecord]) -> SpiceResult:
-    helps = [record.convergence_help for record in records]
+class _Note(NamedTuple):
+    """What is kept of a run's record: a batch may have tens of thousands."""
+
+    deck_sha256: str
+    key: str
+    n_attempt: int
+    convergence_help: str | None
+
+
+def _note(record: RunRecord) -> _Note:
+    return _Note(record.deck_sha256, record.key, len(record.attempts), record.convergence_help)
+
+
+def _spice_result(engine: str, readings: Readings, notes: list[_Note]) -> SpiceResult:
+    helps = [note.convergence_help for note in notes]
     needed = sorted({item for item in helps if item is not None})
     if needed:
         n_helped = len(helps) - helps.count(None)
@@ -134,9 +147,9 @@ def _spice_result(engine: str, readings: Readings, records: list[RunRecord]) -> 
     return SpiceResult(
         passes=readings.passes(),
         engine=engine,
-        deck_sha256=tuple(record.deck_sha256 for record in records),
-        run_key=tuple(record.key for record in records),
-        n_attempt=tuple(len(record.attempts) for record in records),
+        deck_sha256=tuple(note.deck_sha256 for note in notes),
+        run_key=tuple(note.key for note in notes),
+        n_attempt=tuple(note.n_attempt for note in notes),
         convergence_help=tuple(helps),
         residual_current_fraction=readings.residual_fraction(),
     )

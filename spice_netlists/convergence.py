@@ -47,9 +47,9 @@ def helped_deck(deck: Deck, aid: Help) -> Deck:
     head, end = deck.text[:options], deck.text[analysis:]
     own = deck.text[options:analysis]
     words, rest = own.split("\n", 1)
-    scaled = _TOLERANCE.sub(lambda found: f"{found[1]}={float(found[2]) * aid.tolerance_factor!r}", words)
+    scaled = _TOLERANCE.sub(lambda found: f"{found[1]}={float(found[2]) * aid.tolerance_factor:.12g}", words)
     line, measures = end.split("\n", 1)
     _, step, stop, start, _ = line.split()
-    finer = repr(float(step) * aid.step_factor)
+    finer = f"{float(step) * aid.step_factor:.12g}"
     text = f"{head}{scaled}\n.options {aid.options}\n{rest}.tran {finer} {stop} {start} {finer}\n{measures}"
     return dataclasses.replace(deck, text=text)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,20 @@ def store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     folder = tmp_path_factory.mktemp("store")
     monkeypatch.setenv("TILEMODEL_STORE", str(folder))
     return folder
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Install a script in place of ngspice (see `tests.simulators`); temporary folders are then beside it."""
+    from tests.simulators import write_fake
+
+    def install(body: str) -> None:
+        write_fake(tmp_path / "ngspice", body)
+        monkeypatch.setenv("TILEMODEL_NGSPICE", str(tmp_path / "ngspice"))
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        monkeypatch.setattr("tempfile.tempdir", None)
+
+    return install
 
 
 @pytest.fixture

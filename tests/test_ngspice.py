@@ -15,24 +15,10 @@ from spice_netlists.batch import simulate
 from spice_netlists.engines import run_deck
 from spice_netlists.errors import SimulatorError, SimulatorMissingError
 from spice_netlists.ngspice import find_ngspice
-from tests.simulators import CONDUCTANCES, TILE, small_deck, write_fake
+from tests.simulators import CONDUCTANCES, TILE, small_deck
 from tests.tolerances import relative
 
 DECK = small_deck()
-
-
-@pytest.fixture
-def fake(tmp_path, monkeypatch):
-    """Install a script in place of ngspice; its body runs after the answer to `-v`."""
-
-    def install(body: str) -> None:
-        program = tmp_path / "ngspice"
-        write_fake(program, body)
-        monkeypatch.setenv("TILEMODEL_NGSPICE", str(program))
-        monkeypatch.setenv("TMPDIR", str(tmp_path))
-        monkeypatch.setattr("tempfile.tempdir", None)
-
-    return install
 
 
 def test_the_fake_is_taken_for_ngspice_when_it_behaves(fake):

@@ -5,6 +5,7 @@ import json
 import sys
 from datetime import UTC, datetime
 
+from tilemodel.config.errors import InputError
 from tilemodel_cli.running import store_of
 
 __all__ = ["collect", "list_runs", "show", "verify"]
@@ -14,15 +15,13 @@ _DAY_SECOND = 86400.0
 
 def list_runs(options: argparse.Namespace) -> int:
     """One line a run: key, engine, attempts, size, date, title."""
-    from spice_netlists.runs.record import DamagedResultError
-
     store = store_of(options)
     assert store is not None
     keys, total = store.keys(), 0
     for key in keys:
         try:
             result = store.get(key)
-        except DamagedResultError:
+        except InputError:
             _say(f"{key[:16]}  damaged; `tilemodel runs verify` says why")
             continue
         if result is not None:
@@ -57,15 +56,13 @@ def show(options: argparse.Namespace) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     """Read every run and compare it with its hash; exit status 1 if one is damaged."""
-    from spice_netlists.runs.record import DamagedResultError
-
     store = store_of(options)
     assert store is not None
     keys, n_damaged = store.keys(), 0
     for key in keys:
         try:
             store.get(key)
-        except DamagedResultError as error:
+        except InputError as error:
             n_damaged += 1
             _say(f"damaged: {error}")
     _say(f"{len(keys)} run(s) read, {n_damaged} damaged, in {store.folder}")

@@ -13,7 +13,7 @@ from spice_netlists.process import StopSignal, Waveforms
 from spice_netlists.runs.job import Job
 from spice_netlists.runs.record import Attempt, DamagedResultError, RunRecord, RunResult
 from spice_netlists.runs.store import RunStore
-from tilemodel.config.errors import OutputError
+from tilemodel.config.errors import InputError, OutputError
 
 __all__ = ["Outcome", "execute", "keep", "look_up"]
 
@@ -50,8 +50,9 @@ def look_up(store: RunStore, key: str) -> Found:
     """The result of the job `key` in `store`; a damaged one counts as none and is set aside."""
     try:
         return Found(result=store.get(key))
-    except DamagedResultError as error:
-        store.set_aside(key)
+    except InputError as error:
+        if isinstance(error, DamagedResultError):
+            store.set_aside(key)
         return Found(result=None, complaint=f"{error}; it is simulated again")
 
 

@@ -58,13 +58,16 @@ class RunStore:
         return self.path(key).is_file()
 
     def get(self, key: str) -> RunResult | None:
-        """The result of the job `key`, or None if there is none. Raises `DamagedResultError` for a damaged one."""
+        """The result of the job `key`, or None if there is none.
+
+        Raises `DamagedResultError` for a damaged one, `InputError` for one that cannot be read.
+        """
         try:
             data = self.path(key).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise DamagedResultError(f"{self.path(key)}: cannot be read ({error.strerror})") from None
+            raise InputError(f"{self.path(key)}: cannot be read ({error.strerror})") from None
         try:
             return from_bytes(data, key)
         except DamagedResultError as error:
@@ -126,6 +129,8 @@ class RunStore:
             self.get(key)
         except DamagedResultError:
             return True
+        except InputError:
+            return False
         return False
 
     @contextlib.contextmanager
