@@ -5,6 +5,7 @@ Each test is a row of the table in docs/runs.md. That no fault passes for a resu
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -258,6 +259,50 @@ def test_the_command_line_lists_shows_verifies_and_clears(fake, tmp_path, monkey
     assert RunStore(tmp_path / "kept").keys() == []
     with np.load("a.npz") as first, np.load("b.npz") as second:
         assert all(np.array_equal(first[name], second[name]) for name in first.files)
+
+
+@pytest.mark.parametrize("executor", ["processes", "threads"])
+def test_ctrl_c_in_a_terminal_ends_all_and_keeps_what_had_finished(tries, tmp_path, executor):
+    """The signal goes to the whole group of processes; the first run ends, the others hang."""
+    tries("good() if count == 0 else time.sleep(60)")
+    (tmp_path / "tile.toml").write_text('name = "t"\npreset = "ibm_pcm_14nm"\n[array]\nn_row = 2\nn_col = 1\n')
+    np.save(tmp_path / "w.npy", np.array([[0.5], [-0.5]]))
+    np.save(tmp_path / "x.npy", np.array([[127, 5], [5, 127], [127, 6]]))
+    words = ["spice", "tile.toml", "--weights", "w.npy", "--inputs", "x.npy", "-o", "out.npz", "--store", "kept"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tilemodel_cli.main", *words, "--executor", executor, "--processes", "1"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("kept/??/*.run")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, message = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert message.splitlines() == [
+        "tilemodel spice: interrupted; nothing was written; runs that had finished are kept, and the same command goes "
+        "on from there"
+    ]
+    assert len(RunStore(tmp_path / "kept").keys()) == 1
+    assert not (tmp_path / "out.npz").exists()
+    assert not list(tmp_path.glob("tilemodel-*"))
+    assert _ends(process.pid)
+
+
+def _ends(group):
+    """Whether the group of processes `group` is gone within ten seconds."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def test_the_options_of_the_command_line_are_checked(capsys):

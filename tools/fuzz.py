@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of everything that reads a file, with atheris: `make fuzz`, or `fuzz.py TARGET SECONDS`.
 
-Each target takes any bytes and may raise the one error that it promises; anything else is a find, and atheris writes the
-bytes that led to it to a file.
+Each target takes any bytes and may raise the one error that it promises; anything else is a find, and atheris writes
+the bytes that led to it to a file.
 """
 
 import contextlib
@@ -14,6 +14,9 @@ from pathlib import Path
 
 import atheris
 
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # atheris' import hook does not see an editable installation
+
 with atheris.instrument_imports(include=["tilemodel.config", "tilemodel.compact", "spice_netlists", "tomllib"]):
     import numpy as np
 
@@ -25,7 +28,6 @@ with atheris.instrument_imports(include=["tilemodel.config", "tilemodel.compact"
     from tilemodel.config.errors import InputError
     from tilemodel.config.load import load_tile
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(tempfile.mkdtemp(prefix="tilemodel-fuzz-"))
 RAW = (
     b"Title: x\nDate: today\nPlotname: Transient Analysis\nFlags: real\nNo. Variables: 2\nNo. Points: 3\nVariables:\n"
