@@ -101,17 +101,16 @@ def simulate(
     check_ticks(tile, ticks)
     simulator = simulator or tile.simulator
     engine = engine_version(simulator.engine)
-    passes = tile_passes(tile, ticks)
-    groups = _column_groups(tile)
-    places = [(drive, vector, group) for drive in passes for vector in range(len(ticks)) for group in groups]
+    passes, groups = tile_passes(tile, ticks), _column_groups(tile)
+    places = [(drive.pulses, vector, group) for drive in passes for vector in range(len(ticks)) for group in groups]
     readings = Readings(tile, simulator, passes, len(ticks), len(groups), rate)
     decks: dict[int, Deck] = {}
 
     def jobs() -> Iterator[Job]:
-        for place, (drive, vector, group) in enumerate(places):
-            deck = build_deck(tile, conductances, drive.pulses(vector), columns=group, cell=cell, simulator=simulator)
+        for place, (pulses, vector, group) in enumerate(places):
+            deck = build_deck(tile, conductances, pulses(vector), columns=group, cell=cell, simulator=simulator)
             decks[place] = dataclasses.replace(deck, text="", files={})
-            yield Job(deck=deck, engine=engine, timeout_second=simulator.timeout_second, memory_byte=runner.memory_byte)
+            yield runner.job(deck, engine, simulator.timeout_second)
 
     notes: dict[int, _Note] = {}
     for place, result in runner.run(jobs(), stop=stop):

@@ -124,18 +124,24 @@ def run_process(
     text = _read_log(log_path)
     if stop.is_set():
         raise SimulatorError(f"{simulator} was stopped", text, fault="stop")
-    if status == -signal.SIGKILL and log_path.stat().st_size > _LOG_MAX_BYTES:
+    if status == -signal.SIGKILL:
+        _check_limits(simulator, limits, log_path.stat().st_size, time.monotonic() >= deadline, text)
+    return status, text
+
+
+def _check_limits(simulator: str, limits: Limits, n_byte: int, late: bool, log: str) -> None:
+    """Say which limit a run was killed for, if it was one of ours."""
+    if n_byte > _LOG_MAX_BYTES:
         raise SimulatorError(
-            f"{simulator} printed more than {_LOG_MAX_BYTES} bytes and was ended; see the log", text, fault="flood"
+            f"{simulator} printed more than {_LOG_MAX_BYTES} bytes and was ended; see the log", log, fault="flood"
         )
-    if time.monotonic() >= deadline and status == -signal.SIGKILL:
+    if late:
         raise SimulatorError(
             f"{simulator} did not finish within {limits.timeout_second:g} s; "
             "raise [simulator] timeout_second or shrink the tile",
-            text,
+            log,
             fault="time-out",
         )
-    return status, text
 
 
 def check_exit(simulator: str, status: int, log: str, failure: str | None) -> None:

@@ -146,6 +146,19 @@ def test_a_decompression_bomb_is_refused_with_the_limit(tmp_path):
         load_arrays(tmp_path / "bomb.npz", 1_000_000)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_ways_of_packing_are_refused(method):
+    """A damaged bzip2 stream raises OSError, which the fuzzer found; lzma takes what memory its header asks for."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("x.npy", _npy(np.arange(3)))
+    data = bytearray(file.getvalue())
+    data[40] ^= 255
+    for content in (file.getvalue(), bytes(data)):
+        with pytest.raises(InputError, match="in a way that numpy does not use"):
+            read_arrays(io.BytesIO(content))
+
+
 def test_an_absurd_shape_is_refused_with_the_limit(tmp_path):
     head = _npy(np.zeros((2, 4))).replace(b"'shape': (2, 4), }  ", b"'shape': (200000, 2000000), }")
     (tmp_path / "x.npy").write_bytes(head)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from spice_netlists.deck import Deck
 from spice_netlists.errors import SimulatorError
 from spice_netlists.process import StopSignal
 from spice_netlists.runs.execute import Outcome, execute, keep, look_up
@@ -58,7 +59,7 @@ class Runner:
         self._store = store
         self._told: set[str] = set()
         self._stopping = threading.Event()
-        self.memory_byte = memory_byte
+        self._memory_byte = memory_byte
 
     @property
     def n_worker(self) -> int:
@@ -79,6 +80,10 @@ class Runner:
         """End all running simulators; the runner is of no use afterwards."""
         self._stopping.set()
         self._backend.stop()
+
+    def job(self, deck: Deck, engine: str, timeout_second: float) -> Job:
+        """The job of `deck` for `engine` (name and version), under this runner's memory limit."""
+        return Job(deck=deck, engine=engine, timeout_second=timeout_second, memory_byte=self._memory_byte)
 
     def run(self, jobs: Iterable[Job], *, stop: StopSignal | None = None) -> Iterator[tuple[int, RunResult]]:
         """The place of each job in `jobs` and its result, as they come.

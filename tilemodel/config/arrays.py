@@ -42,7 +42,7 @@ def read_arrays(file: BinaryIO, max_bytes: int = ARRAYS_MAX_BYTES) -> dict[str, 
         size = file.seek(0, 2)
         file.seek(0)
         return _read_archive(file, max_bytes) if packed else {"": _read_array(file, size, max_bytes)}
-    except (InputError, OSError):
+    except InputError:
         raise
     except Exception as error:  # numpy and zipfile raise many kinds on a damaged file
         raise InputError(f"not a sound numpy file of plain numbers: {error}") from None
@@ -56,6 +56,8 @@ def _read_archive(file: BinaryIO, max_bytes: int) -> dict[str, NDArray[Any]]:
             raise InputError(f"holds {len(members)} arrays; the limit is {_MAX_ARRAYS}")
         _check_size(sum(member.file_size for member in members), max_bytes)
         for member in members:
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise InputError(f"{member.filename!r} is packed in a way that numpy does not use")
             with archive.open(member) as stream:
                 arrays[member.filename.removesuffix(".npy")] = _read_array(stream, member.file_size, max_bytes)
     return arrays
