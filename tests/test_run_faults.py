@@ -5,6 +5,7 @@ Each test is a row of the table in docs/runs.md. That no fault passes for a resu
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -337,3 +338,15 @@ def test_simulators_end_with_their_parent(tmp_path, fake):
         time.sleep(0.05)
     assert not simulator.exists()
     assert not list(tmp_path.glob("tilemodel-*"))
+
+
+def test_every_row_of_the_table_of_faults_is_a_test():
+    table = (ROOT / "docs" / "runs.md").read_text().split("## Faults")[1].split("## Files")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    code = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    assert len(rows) >= 20
+    for row in rows:
+        last = row.rstrip("| ").rsplit("|", 1)[1]
+        names = re.findall(r"\b(test_\w+)`", last)
+        assert names or last.strip() == "the same", row
+        assert all(f"def {name}(" in code for name in names), row
