@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,46 +112,50 @@ def simulate(
             decks[place] = dataclasses.replace(deck, text="", files={})
             yield runner.job(deck, engine, simulator.timeout_second)
 
-    notes: dict[int, _Note] = {}
+    notes = _Notes(len(places))
     for place, result in runner.run(jobs(), stop=stop):
         readings.take(place, decks.pop(place), result.waveforms)
-        notes[place] = _note(result.record)
+        notes.take(place, result.record)
         if on_done is not None:
-            on_done(len(notes), len(places))
-    return _spice_result(engine, readings, [notes[place] for place in range(len(places))])
+            on_done(notes.n_done, len(places))
+    return notes.result(engine, readings)
 
 
-class _Note(NamedTuple):
-    """What is kept of a run's record: a batch may have tens of thousands."""
+class _Notes:
+    """What is kept of the runs' records: laid out before the first comes, so that a long batch does not grow."""
 
-    deck_sha256: str
-    key: str
-    n_attempt: int
-    convergence_help: str | None
+    def __init__(self, n_run: int) -> None:
+        self.n_done = 0
+        self._hashes = np.full((n_run, 2), b"-" * 64)
+        self._attempts = np.zeros(n_run, dtype=np.int16)
+        self._helps: dict[int, str] = {}
 
+    def take(self, place: int, record: RunRecord) -> None:
+        self.n_done += 1
+        self._hashes[place] = record.deck_sha256.encode(), record.key.encode()
+        self._attempts[place] = len(record.attempts)
+        if record.convergence_help is not None:
+            self._helps[place] = record.convergence_help
 
-def _note(record: RunRecord) -> _Note:
-    return _Note(record.deck_sha256, record.key, len(record.attempts), record.convergence_help)
-
-
-def _spice_result(engine: str, readings: Readings, notes: list[_Note]) -> SpiceResult:
-    helps = [note.convergence_help for note in notes]
-    needed = sorted({item for item in helps if item is not None})
-    if needed:
-        n_helped = len(helps) - helps.count(None)
-        warnings.warn(
-            f"{n_helped} of {len(helps)} runs converged only with help: {', '.join(needed)}; the results name them",
-            stacklevel=3,
+    def result(self, engine: str, readings: Readings) -> SpiceResult:
+        """All together. Warns where help was needed."""
+        n_run = len(self._attempts)
+        if self._helps:
+            needed = ", ".join(sorted(set(self._helps.values())))
+            warnings.warn(
+                f"{len(self._helps)} of {n_run} runs converged only with help: {needed}; the results name them",
+                stacklevel=3,
+            )
+        deck_sha256, run_key = (tuple(item.decode() for item in column) for column in self._hashes.T)
+        return SpiceResult(
+            passes=readings.passes(),
+            engine=engine,
+            deck_sha256=deck_sha256,
+            run_key=run_key,
+            n_attempt=tuple(self._attempts.tolist()),
+            convergence_help=tuple(self._helps.get(place) for place in range(n_run)),
+            residual_current_fraction=readings.residual_fraction(),
         )
-    return SpiceResult(
-        passes=readings.passes(),
-        engine=engine,
-        deck_sha256=tuple(note.deck_sha256 for note in notes),
-        run_key=tuple(note.key for note in notes),
-        n_attempt=tuple(note.n_attempt for note in notes),
-        convergence_help=tuple(helps),
-        residual_current_fraction=readings.residual_fraction(),
-    )
 
 
 def runs_per_vector(tile: TileConfig) -> int:

@@ -1,9 +1,9 @@
 """Thousands of short simulations in one batch: does anything grow?
 
-Prints as JSON: memory of this process and its workers (proportional set size), their open files and their number, the
-rate, and the processor time a run, at the beginning and at the end. Exits with status 1 if memory grows by 5 % or more
-after the first 500 runs, if files or processes are left, or if the last quarter's rate is below 90 % of the first
-hundred's by the clock and by processor time (a machine with other work on it may fail by the clock alone).
+Prints as JSON: memory of this process and its workers (their own, without mapped files), their open files and their
+number, the rate, and the processor time a run, at the beginning and at the end. Exits with status 1 if memory grows by
+5 % or more after the first 500 runs, if files or processes are left, or if the last quarter's rate is below 90 % of the
+first hundred's by the clock and by processor time (a machine with other work on it may fail by the clock alone).
 """
 
 import argparse
@@ -53,7 +53,7 @@ def measure() -> dict[str, int]:
             files += len(list((folder / "fd").iterdir()))
         except OSError:
             continue
-        memory += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        memory += next(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:"))
         count += 1
     return {"memory_kilobyte": memory, "open_files": files, "processes": count}
 
@@ -85,12 +85,12 @@ def soak(n_run: int, folder: Path, executor: str) -> dict[str, Any]:
     (folder / "tile.toml").write_text(TILE)
     tile = load_tile(folder / "tile.toml")
     conductances = conductances_from_weights(tile, [[0.5], [-0.25]])
-    ends: list[float] = []
+    ends = np.full(n_run, np.nan)
     used: list[float] = []
     samples: dict[int, dict[str, int]] = {}
 
     def on_done(done: int, _total: int) -> None:
-        ends.append(time.monotonic())
+        ends[done - 1] = time.monotonic()
         if done % _SAMPLE_EVERY == 0:
             samples[done] = measure()
             used.append(processor_second())
