@@ -71,7 +71,7 @@ FUZZ_VENV := .venv-fuzz
 FUZZ_SECOND ?= 60
 fuzz: pyproject.toml
 	@test -x $(FUZZ_VENV)/bin/python || $(PYTHON) -m venv $(FUZZ_VENV)
-	@$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check atheris==3.1.0 --editable .
+	@$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0 --editable .
 	for target in tile model raw arrays record; do $(FUZZ_VENV)/bin/python tools/fuzz.py $$target $(FUZZ_SECOND) || exit 1; done
 
 clean:
