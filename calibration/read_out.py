@@ -7,6 +7,7 @@ from scipy.optimize import least_squares
 from calibration.experiment import Condition, design_read_out_experiment
 from spice_netlists.batch import Progress, simulate
 from spice_netlists.cells import CellCircuit
+from spice_netlists.runs import Runner
 from tilemodel.compact import ReadOutFit
 from tilemodel.config.errors import InputError
 from tilemodel.config.passes import tile_passes
@@ -33,6 +34,7 @@ def calibrate_read_out(
     cell: CellCircuit | None = None,
     seed: int = 0,
     processes: int | None = None,
+    runner: Runner | None = None,
     on_done: Progress | None = None,
 ) -> ReadOutFit:
     """Fit the law of `tile`'s read-out, the cells' `parameters` being known.
@@ -43,7 +45,13 @@ def calibrate_read_out(
     assert isinstance(circuit, Sky130RampReadOut)
     condition = design_read_out_experiment(tile, np.random.default_rng([seed, 1]))
     result = simulate(
-        condition.tile, condition.conductances, condition.ticks, cell=cell, processes=processes, on_done=on_done
+        condition.tile,
+        condition.conductances,
+        condition.ticks,
+        cell=cell,
+        processes=processes,
+        runner=runner,
+        on_done=on_done,
     ).passes[0]
     assert result.trip_line_second is not None
     used = result.trip_line_second < _USED_SHARE * circuit.count_max * circuit.t_clock_second

@@ -1,6 +1,5 @@
 """SPICE as the reference: a tile's outputs from ngspice, and how wrong the reference itself is."""
 
-import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +7,8 @@ from numpy.typing import NDArray
 
 from spice_netlists.batch import Progress, Rate, simulate
 from spice_netlists.cells import CellCircuit, own_cell_sha256
+from spice_netlists.process import StopSignal
+from spice_netlists.runs import Runner
 from tilemodel.config.operands import Conductances, ticks_sha256
 from tilemodel.config.tile import TileConfig
 from tilemodel.conversion import converter_bank
@@ -23,15 +24,24 @@ def reference_output(
     *,
     cell: CellCircuit | None = None,
     processes: int | None = None,
+    runner: Runner | None = None,
     on_done: Progress | None = None,
-    stop: threading.Event | None = None,
+    stop: StopSignal | None = None,
 ) -> TileOutput:
     """Simulate `ticks` [n_vec, n_row] and pass the charges through the tile's converters.
 
     Arguments and errors as `spice_netlists.simulate`.
     """
     result = simulate(
-        tile, conductances, ticks, cell=cell, rate=_rate(tile), processes=processes, on_done=on_done, stop=stop
+        tile,
+        conductances,
+        ticks,
+        cell=cell,
+        rate=_rate(tile),
+        processes=processes,
+        runner=runner,
+        on_done=on_done,
+        stop=stop,
     )
     provenance = {
         "engine": result.engine,
@@ -40,6 +50,9 @@ def reference_output(
         "ticks_sha256": ticks_sha256(ticks),
         "cell_sha256": own_cell_sha256(tile, cell),
         "deck_sha256": list(result.deck_sha256),
+        "run_key": list(result.run_key),
+        "n_attempt": list(result.n_attempt),
+        "convergence_help": list(result.convergence_help),
         "residual_current_fraction": result.residual_current_fraction,
     }
     return tile_output(tile, result.passes, provenance)
@@ -53,6 +66,7 @@ def reference_error_coulomb(
     *,
     cell: CellCircuit | None = None,
     processes: int | None = None,
+    runner: Runner | None = None,
     on_done: Progress | None = None,
 ) -> NDArray[np.float64]:
     """Change of the line charges [coulomb], [n_vec, n_line], when the simulator's tolerances and step are halved.
@@ -66,6 +80,7 @@ def reference_error_coulomb(
         cell=cell,
         simulator=tile.simulator.refined(),
         processes=processes,
+        runner=runner,
         on_done=on_done,
     )
     return refined.charge_line_coulomb - charge_line_coulomb

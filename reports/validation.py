@@ -9,6 +9,7 @@ from calibration.reference import reference_error_coulomb, reference_output
 from reports.accuracy import Accuracy, Verdict, judge, measure_accuracy
 from spice_netlists.batch import Progress, runs_per_vector
 from spice_netlists.cells import CellCircuit, own_cell_sha256
+from spice_netlists.runs import Runner
 from tilemodel.compact import CompactModel
 from tilemodel.config.errors import InputError
 from tilemodel.config.operands import (
@@ -60,12 +61,14 @@ def validate(
     n_vec: int = 8,
     seed: int = 0,
     processes: int | None = None,
+    runner: Runner | None = None,
     on_done: Progress | None = None,
 ) -> Validation:
     """Simulate `n_vec` random vectors through random weights and compare.
 
     `cell` is a cell circuit of the user's own; `model` must then be calibrated with it. `on_done(done, total)`
-    counts simulator runs. Raises `InputError` where the fast model does not cover the tile (before anything is
+    counts simulator runs; `runner` and `processes` are as in `spice_netlists.simulate`.
+    Raises `InputError` where the fast model does not cover the tile (before anything is
     simulated), and what `simulate` raises.
     """
     if n_vec < 1:
@@ -81,7 +84,9 @@ def validate(
         """Count on from `first`: one vector more than the batch is simulated, with halved tolerances."""
         return lambda done, _total: on_done(first + done, (n_vec + 1) * per_vector) if on_done else None
 
-    reference = reference_output(tile, conductances, ticks, cell=cell, processes=processes, on_done=progress_from(0))
+    reference = reference_output(
+        tile, conductances, ticks, cell=cell, processes=processes, runner=runner, on_done=progress_from(0)
+    )
     error_line = reference_error_coulomb(
         tile,
         conductances,
@@ -89,6 +94,7 @@ def validate(
         reference.charge_line_coulomb[:1],
         cell=cell,
         processes=processes,
+        runner=runner,
         on_done=progress_from(n_vec * per_vector),
     )
     fast = fast_model.mvm(ticks)

@@ -74,6 +74,7 @@ def render_page(content: dict[str, Any], figures: dict[str, str]) -> str:
         "tile sha256": reference["tile_sha256"],
         "conductances sha256": reference["conductances_sha256"],
         "decks": f"{len(reference['deck_sha256'])}, the first with sha256 {reference['deck_sha256'][0]}",
+        "convergence": _convergence_line(reference["n_attempt"], reference["convergence_help"]),
         "current left at the end of the window": _residual_line(reference["residual_current_fraction"]),
         "calibration": _calibration_line(content["provenance"]["calibration"]),
     }
@@ -90,6 +91,15 @@ def render_page(content: dict[str, Any], figures: dict[str, str]) -> str:
 def _residual_line(fraction: float | None) -> str:
     """Charges that are sampled at the window's end leave no current to look at."""
     return "not measured: outputs are sampled" if fraction is None else f"{fraction:.2g} of the largest"
+
+
+def _convergence_line(n_attempt: list[int], helps: list[str | None]) -> str:
+    """Whether the simulator needed a second attempt or help."""
+    if max(n_attempt) == 1:
+        return "every run at its first attempt"
+    needed = sorted({item for item in helps if item is not None})
+    repeated = f"{sum(n > 1 for n in n_attempt)} of {len(n_attempt)} runs took several attempts"
+    return f"{repeated}; with help: {', '.join(needed)}" if needed else repeated
 
 
 def _calibration_line(provenance: dict[str, Any] | None) -> str:

@@ -5,11 +5,14 @@ from spice_netlists.cells import CellCircuit
 from spice_netlists.deck import Deck, build_deck
 from spice_netlists.errors import SimulatorError, SimulatorMissingError
 from spice_netlists.pyspice import cell_from_subcircuit
+from spice_netlists.runs import Runner, RunStore
 from spice_netlists.tile import SpiceTile
 
 __all__ = [
     "CellCircuit",
     "Deck",
+    "RunStore",
+    "Runner",
     "SimulatorError",
     "SimulatorMissingError",
     "SpiceResult",

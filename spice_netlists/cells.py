@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spice_netlists.pdk import sky130_model_file
+from spice_netlists.screening import check_circuit_text
 from tilemodel.config.cell import (
     Access,
     Device,
@@ -64,14 +65,10 @@ class CellCircuit:
                 f"cell {self.name}: expected three pins (bit, word, source line; five in a 2T1R cell, two in a memory "
                 f"element) and a parameter g, got {head!r}"
             )
-        forbidden = re.search(r"^\s*\.(control|end|include|inc|lib|exec|tran|options?)\b", self.text, re.I | re.M)
+        check_circuit_text(self.text, f"cell {self.name}")
         unreadable = [path for path in self.model_files if not path.is_file()]
         if unreadable:
             raise InputError(f"cell {self.name}: the model file {unreadable[0]} does not exist")
-        if forbidden:
-            raise InputError(
-                f"cell {self.name}: {forbidden.group().strip()!r} has no place in it; name model files in model_files"
-            )
 
     def sha256(self) -> str:
         """Hash of the circuit, its gate voltage and its model files' contents [hexadecimal]."""

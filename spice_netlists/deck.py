@@ -21,6 +21,7 @@ from spice_netlists.read_out import (
     read_out_sense,
     read_out_subcircuits,
 )
+from spice_netlists.screening import model_file_sha256
 from spice_netlists.vacask_deck import vacask_files, vacask_text
 from tilemodel.config.errors import InputError
 from tilemodel.config.layout import CellLayout, cell_layout
@@ -235,9 +236,14 @@ def _array(
 
 
 def _merged(first: tuple[Include, ...], second: tuple[Include, ...]) -> tuple[Include, ...]:
-    """Both, each file once."""
+    """Both, each file once. Raises `InputError` for two files of one name: they lie in one folder."""
     known = {include.sha256 for include in first}
-    return (*first, *(include for include in second if include.sha256 not in known))
+    merged = (*first, *(include for include in second if include.sha256 not in known))
+    names = [include.name.lower() for include in merged]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"model files: two have the name {twice!r}; rename one")
+    return merged
 
 
 def _gated_instances(
@@ -271,11 +277,7 @@ def _lines_of(tile: TileConfig, columns: Sequence[int] | None) -> tuple[int, ...
 
 
 def _include(path: Path) -> Include:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: the cell's model file cannot be read ({error.strerror})") from None
-    return Include(name=path.name, path=path.absolute(), sha256=hashlib.sha256(content).hexdigest())
+    return Include(name=path.name, path=path.absolute(), sha256=model_file_sha256(path))
 
 
 def _header(tile: TileConfig, conductances: Conductances, circuit: Circuit) -> str:

@@ -10,12 +10,11 @@ import os
 import re
 import shutil
 import subprocess
-import threading
 from pathlib import Path
 
 from spice_netlists.deck import Deck
 from spice_netlists.errors import SimulatorError, SimulatorMissingError
-from spice_netlists.process import Waveforms, check_exit, check_time, in_run_folder, run_process
+from spice_netlists.process import Limits, StopSignal, Waveforms, check_exit, check_time, in_run_folder, run_process
 from spice_netlists.rawfile import read_raw
 
 __all__ = ["find_ngspice", "ngspice_version", "run_ngspice"]
@@ -57,7 +56,7 @@ def ngspice_version(program: Path) -> str:
     return match.group()
 
 
-def run_ngspice(deck: Deck, *, timeout_second: float, stop: threading.Event) -> Waveforms:
+def run_ngspice(deck: Deck, *, limits: Limits, stop: StopSignal) -> Waveforms:
     """Run `deck` in a temporary folder and read what it saves.
 
     Raises `SimulatorError` if it crashes, hangs, fails to converge or leaves an incomplete result; the
@@ -74,9 +73,7 @@ def run_ngspice(deck: Deck, *, timeout_second: float, stop: threading.Event) -> 
         # With HOME here ngspice reads this run's .spiceinit and not the user's (its option -n would skip both)
         environment = {**os.environ, "HOME": str(folder), "OMP_NUM_THREADS": "1"}
         command = [str(program), "-b", "-r", "out.raw", "deck.cir"]
-        status, log = run_process(
-            "ngspice", command, folder, timeout_second=timeout_second, stop=stop, environment=environment
-        )
+        status, log = run_process("ngspice", command, folder, limits=limits, stop=stop, environment=environment)
         failure = next((line.strip() for line in log.splitlines() if _FAILURE.search(line)), None)
         check_exit("ngspice", status, log, failure)
         return _read_result(folder / "out.raw", deck, log)
@@ -88,7 +85,7 @@ def _read_result(path: Path, deck: Deck, log: str) -> Waveforms:
     try:
         vectors = read_raw(path, ("time", *deck.sense_vectors))
     except SimulatorError as error:
-        raise SimulatorError(str(error), log) from None
+        raise SimulatorError(str(error), log, fault=error.fault) from None
     check_time("ngspice", vectors[0], deck.t_stop_second, log)
     n_line = len(deck.lines)
     return Waveforms(

@@ -1,29 +1,53 @@
 """Run a circuit simulator as a process of its own, in a folder of its own: what all engines share."""
 
 import contextlib
+import functools
 import os
+import re
+import resource
 import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_netlists.errors import SimulatorError
+from spice_netlists.errors import Fault, SimulatorError
 
-__all__ = ["Waveforms", "check_exit", "check_time", "in_run_folder", "run_process"]
+__all__ = ["Limits", "StopSignal", "Waveforms", "check_exit", "check_time", "in_run_folder", "run_process"]
 
 Result = TypeVar("Result")
 
 # How soon a stop is noticed; the end of a run is noticed at once
 _POLL_SECOND = 0.2
+# A log longer than this is nonsense; of a long one only so much of both ends is kept
+_LOG_MAX_BYTES = 64 * 1024**2
+_LOG_KEPT_BYTES = 500_000
+_CONVERGENCE = re.compile(
+    r"timestep too small|convergence|singular matrix|stepping failed|iteration limit", re.IGNORECASE
+)
+_MEMORY = re.compile(r"can't allocate|cannot allocate|out of memory|bad_alloc", re.IGNORECASE)
+
+
+class StopSignal(Protocol):
+    """What says that running simulators are to end: `threading.Event` is one."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a run may take."""
+
+    timeout_second: float
+    memory_byte: int | None = None
+    """Address space of the simulator's process [byte]; None = unlimited."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +64,7 @@ class Waveforms:
     log: str
 
 
-def in_run_folder(simulator: str, work: Callable[[Path], Result], stop: threading.Event) -> Result:
+def in_run_folder(simulator: str, work: Callable[[Path], Result], stop: StopSignal) -> Result:
     """What `work` returns, given a temporary folder that is removed afterwards.
 
     If it raises `SimulatorError` and `stop` is not set, the folder is kept and the error names it.
@@ -50,13 +74,13 @@ def in_run_folder(simulator: str, work: Callable[[Path], Result], stop: threadin
     try:
         return work(folder)
     except SimulatorError as error:
-        if stop.is_set():
+        if stop.is_set() or error.fault == "stop":
             raise
         keep = True
-        raise SimulatorError(f"{error} (deck and log kept in {folder})", error.log) from None
+        raise SimulatorError(f"{error} (deck and log kept in {folder})", error.log, fault=error.fault) from None
     except OSError as error:
         raise SimulatorError(
-            f"the run's folder {folder} cannot be written ({error.strerror}); is the disk full?"
+            f"the run's folder {folder} cannot be written ({error.strerror}); is the disk full?", fault="disk"
         ) from None
     finally:
         if not keep:
@@ -68,20 +92,23 @@ def run_process(
     command: list[str],
     folder: Path,
     *,
-    timeout_second: float,
-    stop: threading.Event,
+    limits: Limits,
+    stop: StopSignal,
     environment: Mapping[str, str],
 ) -> tuple[int, str]:
     """Exit status and log (`<simulator>.log` in `folder`) of `command`, run in `folder`.
 
-    Runs to the end, the time-out or `stop`, whichever comes first; the process never outlives this call.
-    Raises `SimulatorError` where it cannot be started, is stopped or times out.
+    Runs to the end, the time-out or `stop`, whichever comes first; the process never outlives this call, nor (on
+    Linux) the process that calls. Raises `SimulatorError` where it cannot be started, is stopped, times out, or floods
+    its log.
     """
     log_path = folder / f"{simulator}.log"
+    if not os.access(command[0], os.X_OK):
+        raise SimulatorError(f"{command[0]} cannot be started: it is no program that may be run", fault="deck")
     with log_path.open("wb") as log:
         try:
             process = subprocess.Popen(
-                command,
+                [*_guard(), *command],
                 cwd=folder,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
@@ -90,33 +117,54 @@ def run_process(
                 start_new_session=True,  # so that whatever it starts can be ended with it
             )
         except OSError as error:
-            raise SimulatorError(f"{command[0]} cannot be started: {error.strerror}") from None
-        deadline = time.monotonic() + timeout_second
-        status = _wait(process, deadline, stop)
-    text = log_path.read_text(errors="replace")
+            raise SimulatorError(f"{command[0]} cannot be started: {error.strerror}", fault="deck") from None
+        _limit_memory(process.pid, limits.memory_byte)
+        deadline = time.monotonic() + limits.timeout_second
+        status = _wait(process, deadline, stop, log_path)
+    text = _read_log(log_path)
     if stop.is_set():
-        raise SimulatorError(f"{simulator} was stopped", text)
-    if time.monotonic() >= deadline and status == -signal.SIGKILL:
-        raise SimulatorError(
-            f"{simulator} did not finish within {timeout_second:g} s; "
-            "raise [simulator] timeout_second or shrink the tile",
-            text,
-        )
+        raise SimulatorError(f"{simulator} was stopped", text, fault="stop")
+    if status == -signal.SIGKILL:
+        _check_limits(simulator, limits, log_path.stat().st_size, time.monotonic() >= deadline, text)
     return status, text
+
+
+def _check_limits(simulator: str, limits: Limits, n_byte: int, late: bool, log: str) -> None:
+    """Say which limit a run was killed for, if it was one of ours."""
+    if n_byte > _LOG_MAX_BYTES:
+        raise SimulatorError(
+            f"{simulator} printed more than {_LOG_MAX_BYTES} bytes and was ended; see the log", log, fault="flood"
+        )
+    if late:
+        raise SimulatorError(
+            f"{simulator} did not finish within {limits.timeout_second:g} s; "
+            "raise [simulator] timeout_second or shrink the tile",
+            log,
+            fault="time-out",
+        )
 
 
 def check_exit(simulator: str, status: int, log: str, failure: str | None) -> None:
     """Raise `SimulatorError` for a signal, an exit status but 0, or a `failure` that the log reports."""
+    if status == 0 and not failure:
+        return
+    memory = _MEMORY.search(log)
+    if memory:
+        line = next(line.strip() for line in log.splitlines() if memory.group() in line)
+        raise SimulatorError(
+            f"{simulator} ran out of memory: {line}; raise the memory limit or shrink the tile", log, fault="memory"
+        )
     if status < 0:
         name = signal.Signals(-status).name
         cause = " (out of memory? Shrink the tile)" if -status == signal.SIGKILL else ""
-        raise SimulatorError(f"{simulator} was killed by signal {-status}, {name}{cause}", log)
-    if status != 0 or failure:
-        raise SimulatorError(
-            f"{simulator} failed with exit status {status}: {failure or 'no error line in its log'}; "
-            "where it does not converge, looser [simulator] tolerances help",
-            log,
-        )
+        raise SimulatorError(f"{simulator} was killed by signal {-status}, {name}{cause}", log, fault="crash")
+    fault: Fault = "crash" if failure is None else "convergence" if _CONVERGENCE.search(failure) else "deck"
+    raise SimulatorError(
+        f"{simulator} failed with exit status {status}: {failure or 'no error line in its log'}; "
+        "where it does not converge, looser [simulator] tolerances help",
+        log,
+        fault=fault,
+    )
 
 
 def check_time(simulator: str, time_second: NDArray[np.float64], t_stop_second: float, log: str) -> None:
@@ -129,10 +177,10 @@ def check_time(simulator: str, time_second: NDArray[np.float64], t_stop_second: 
         )
 
 
-def _wait(process: subprocess.Popen[bytes], deadline: float, stop: threading.Event) -> int:
-    """Exit status; kills the process and its children at the deadline, at `stop` and when this is interrupted."""
+def _wait(process: subprocess.Popen[bytes], deadline: float, stop: StopSignal, log_path: Path) -> int:
+    """Exit status; kills the process and its children at the deadline, at `stop`, at a flood and when interrupted."""
     try:
-        while not stop.is_set() and time.monotonic() < deadline:
+        while not stop.is_set() and time.monotonic() < deadline and log_path.stat().st_size <= _LOG_MAX_BYTES:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=_POLL_SECOND)
                 break
@@ -141,3 +189,35 @@ def _wait(process: subprocess.Popen[bytes], deadline: float, stop: threading.Eve
             os.killpg(process.pid, signal.SIGKILL)
         status = process.wait()
     return status
+
+
+@functools.cache
+def _guard() -> tuple[str, ...]:
+    """Words before a command that end it with the process that started it, even if that is killed (Linux)."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        return ()
+    guard = (setpriv, "--pdeathsig", "KILL")
+    works = subprocess.run([*guard, "true"], capture_output=True, check=False).returncode == 0
+    return guard if works else ()
+
+
+def _limit_memory(process_id: int, memory_byte: int | None) -> None:
+    if memory_byte is None:
+        return
+    if not hasattr(resource, "prlimit"):
+        raise SimulatorError("a memory limit needs Linux; run without one", fault="deck")
+    with contextlib.suppress(ProcessLookupError):  # it has ended already
+        resource.prlimit(process_id, resource.RLIMIT_AS, (memory_byte, memory_byte))
+
+
+def _read_log(path: Path) -> str:
+    """The log's text, of a long one only its two ends."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if size <= 2 * _LOG_KEPT_BYTES:
+            return file.read().decode(errors="replace")
+        head = file.read(_LOG_KEPT_BYTES)
+        file.seek(-_LOG_KEPT_BYTES, os.SEEK_END)
+        return (head + b"\n[...]\n" + file.read()).decode(errors="replace")

@@ -48,8 +48,8 @@ def _check_size(path: Path) -> None:
     except OSError as error:
         raise SimulatorError(f"ngspice left no result ({path.name}: {error.strerror})") from None
     start = head.find(b"Binary:\n")
-    points = re.search(rb"No\. Points:\s*(\d+)", head[:start])
-    variables = re.search(rb"No\. Variables:\s*(\d+)", head[:start])
+    points = re.search(rb"No\. Points:\s*(\d{1,15})\b", head[:start])
+    variables = re.search(rb"No\. Variables:\s*(\d{1,15})\b", head[:start])
     if start < 0 or not points or not variables:
         raise SimulatorError(f"{path.name}: not a binary raw file of ngspice")
     n_point, n_variable = int(points.group(1)), int(variables.group(1))

@@ -10,6 +10,7 @@ from spice_netlists.batch import Progress, SpiceResult, simulate
 from spice_netlists.cells import CellCircuit
 from spice_netlists.deck import Deck, build_deck
 from spice_netlists.pyspice import tile_circuit
+from spice_netlists.runs import Runner
 from tilemodel.config.operands import Conductances, check_ticks
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
@@ -46,7 +47,16 @@ class SpiceTile:
         ticks: NDArray[np.int64],
         *,
         processes: int | None = None,
+        runner: Runner | None = None,
         on_done: Progress | None = None,
     ) -> SpiceResult:
         """Charges of a batch [n_vec, n_row] in ngspice (see `simulate`)."""
-        return simulate(self.tile, self.conductances, ticks, cell=self.cell, processes=processes, on_done=on_done)
+        return simulate(
+            self.tile,
+            self.conductances,
+            ticks,
+            cell=self.cell,
+            processes=processes,
+            runner=runner,
+            on_done=on_done,
+        )

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_netlists.errors import SimulatorError, SimulatorMissingError
-from spice_netlists.process import Waveforms, check_exit, check_time, in_run_folder, run_process
+from spice_netlists.process import Limits, StopSignal, Waveforms, check_exit, check_time, in_run_folder, run_process
 from spice_netlists.rawfile import read_raw
 from spice_netlists.vacask_language import OPERATING_POINT, TRANSIENT, VacaskLanguage
 from tilemodel.config.errors import InputError
@@ -72,8 +72,9 @@ def run_vacask(
     save: Sequence[str],
     t_stop_second: float,
     timeout_second: float,
+    memory_byte: int | None = None,
     files: Mapping[str, str | Path] | None = None,
-    stop: threading.Event | None = None,
+    stop: StopSignal | None = None,
 ) -> Waveforms:
     """Currents of the sources `save` from the netlist's transient analysis (see `VacaskLanguage.transient`).
 
@@ -87,7 +88,8 @@ def run_vacask(
         check_time("vacask", vectors[0], t_stop_second, log)
 
     names = ["time", *_vectors(save)]
-    vectors, log = _run(netlist_text, TRANSIENT, names, files or {}, timeout_second, stop, check)
+    limits = Limits(timeout_second=timeout_second, memory_byte=memory_byte)
+    vectors, log = _run(netlist_text, TRANSIENT, names, files or {}, limits, stop, check)
     return Waveforms(
         time_second=vectors[0],
         sensed=vectors[1:],
@@ -102,8 +104,9 @@ def run_vacask_operating_point(
     *,
     save: Sequence[str],
     timeout_second: float,
+    memory_byte: int | None = None,
     files: Mapping[str, str | Path] | None = None,
-    stop: threading.Event | None = None,
+    stop: StopSignal | None = None,
 ) -> NDArray[np.float64]:
     """Currents of the sources `save` [n_save, ampere] at the netlist's operating point; else as `run_vacask`."""
 
@@ -111,7 +114,8 @@ def run_vacask_operating_point(
         if vectors.shape[1] != 1:
             raise SimulatorError(f"vacask left {vectors.shape[1]} operating points where one was expected", log)
 
-    return _run(netlist_text, OPERATING_POINT, _vectors(save), files or {}, timeout_second, stop, check)[0][:, 0]
+    limits = Limits(timeout_second=timeout_second, memory_byte=memory_byte)
+    return _run(netlist_text, OPERATING_POINT, _vectors(save), files or {}, limits, stop, check)[0][:, 0]
 
 
 def _run(
@@ -119,8 +123,8 @@ def _run(
     analysis: str,
     vectors: list[str],
     files: Mapping[str, str | Path],
-    timeout_second: float,
-    stop: threading.Event | None,
+    limits: Limits,
+    stop: StopSignal | None,
     check: Callable[[Vectors, str], None],
 ) -> tuple[Vectors, str]:
     """The `vectors` [n_vector, n_point] that `analysis` writes, once `check` accepts them, and the log."""
@@ -129,9 +133,7 @@ def _run(
     def work(folder: Path) -> tuple[Vectors, str]:
         _write_files(folder, {"deck.sim": text, "empty.toml": "", **files})
         command = [str(program), "-qp", "-sp", "-n", "1", "--tomlfile", "empty.toml", "deck.sim"]
-        status, log = run_process(
-            "vacask", command, folder, timeout_second=timeout_second, stop=stop, environment=_environment(folder)
-        )
+        status, log = run_process("vacask", command, folder, limits=limits, stop=stop, environment=_environment(folder))
         check_exit("vacask", status, log, _failure(status, log))
         result = _read_result(folder / f"{analysis}.raw", vectors, log)
         check(result, log)
@@ -182,7 +184,7 @@ def _read_result(path: Path, vectors: Sequence[str], log: str) -> Vectors:
     except FileNotFoundError:
         raise SimulatorError(f"vacask left no result ({path.name}); see its log for the cause", log) from None
     except SimulatorError as error:
-        raise SimulatorError(str(error), log) from None
+        raise SimulatorError(str(error), log, fault=error.fault) from None
 
 
 def _in_wheel() -> str | None:

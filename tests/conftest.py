@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,6 +131,28 @@ def switch_tile(**tables: dict[str, Any]) -> TileConfig:
 def pulses_of(tile: TileConfig, ticks: Any, pass_index: int = 0) -> RowPulses:
     """The drive of one vector `ticks` [n_row] in one pass."""
     return tile_passes(tile, np.atleast_2d(np.asarray(ticks, dtype=np.int64)))[pass_index].pulses(0)
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of the test's own in place of the user's."""
+    folder = tmp_path_factory.mktemp("store")
+    monkeypatch.setenv("TILEMODEL_STORE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Install a script in place of ngspice (see `tests.simulators`); temporary folders are then beside it."""
+    from tests.simulators import write_fake
+
+    def install(body: str) -> None:
+        write_fake(tmp_path / "ngspice", body)
+        monkeypatch.setenv("TILEMODEL_NGSPICE", str(tmp_path / "ngspice"))
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        monkeypatch.setattr("tempfile.tempdir", None)
+
+    return install
 
 
 @pytest.fixture

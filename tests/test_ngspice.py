@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -13,47 +12,13 @@ import numpy as np
 import pytest
 
 from spice_netlists.batch import simulate
-from spice_netlists.deck import build_deck
 from spice_netlists.engines import run_deck
 from spice_netlists.errors import SimulatorError, SimulatorMissingError
 from spice_netlists.ngspice import find_ngspice
-from tests.conftest import pair_tile, pulses_of
+from tests.simulators import CONDUCTANCES, TILE, small_deck
 from tests.tolerances import relative
-from tilemodel.config.operands import Conductances
 
-TILE = pair_tile(array={"n_row": 2, "n_col": 1})
-CONDUCTANCES = Conductances(g_plus=np.full((2, 1), 1e-5), g_minus=np.full((2, 1), 2e-5))
-DECK = build_deck(TILE, CONDUCTANCES, pulses_of(TILE, [3, 5]))
-
-RAW = """
-import struct, sys
-def raw(points, names=("time", "i(vclamp0)"), announced=None, cut=0):
-    head = "Title: x\\nDate: today\\nPlotname: Transient Analysis\\nFlags: real\\n"
-    head += f"No. Variables: {len(names)}\\nNo. Points: {announced or len(points)}\\nVariables:\\n"
-    for number, name in enumerate(names):
-        head += f"\\t{number}\\t{name}\\t{'time' if number == 0 else 'current'}\\n"
-    data = head.encode() + b"Binary:\\n" + b"".join(struct.pack("<%dd" % len(p), *p) for p in points)
-    open("out.raw", "wb").write(data[: len(data) - cut])
-END = 1.3005e-07
-"""
-
-
-@pytest.fixture
-def fake(tmp_path, monkeypatch):
-    """Install a script in place of ngspice; its body runs after the answer to `-v`."""
-
-    def install(body: str) -> None:
-        program = tmp_path / "ngspice"
-        program.write_text(
-            f"#!{sys.executable}\nimport os, signal, sys, time\n"
-            "if '-v' in sys.argv:\n    print('** ngspice-39 : fake'); sys.exit()\n" + RAW + body
-        )
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setenv("TILEMODEL_NGSPICE", str(program))
-        monkeypatch.setenv("TMPDIR", str(tmp_path))
-        monkeypatch.setattr("tempfile.tempdir", None)
-
-    return install
+DECK = small_deck()
 
 
 def test_the_fake_is_taken_for_ngspice_when_it_behaves(fake):

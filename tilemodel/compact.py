@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from tilemodel.config.errors import InputError
 from tilemodel.config.files import atomic_file
@@ -56,6 +56,10 @@ class ConditionRecord(Section):
     conductances_sha256: str
     ticks_sha256: str
     deck_sha256: list[str]
+    n_attempt: list[int] = Field(default_factory=list)
+    """Starts of the simulator, a deck; empty in models of earlier versions, as is the next."""
+    convergence_help: list[str | None] = Field(default_factory=list)
+    """What the simulator needed to converge, a deck; None: nothing."""
     residual_current_fraction: float
 
 

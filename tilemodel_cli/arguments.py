@@ -1,11 +1,11 @@
 """The commands and their options."""
 
 import argparse
-from collections.abc import Callable
 from typing import TypeAlias
 
 from tilemodel.version import VERSION
-from tilemodel_cli import commands
+from tilemodel_cli import commands, runs
+from tilemodel_cli.running import add_running, add_store, byte_count, whole_number
 
 __all__ = ["build_parser"]
 
@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tilemodel {VERSION}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    for add_command in (_add_netlist, _add_spice, _add_mvm, _add_calibrate, _add_validate, _add_budget):
+    for add_command in (_add_netlist, _add_spice, _add_mvm, _add_calibrate, _add_validate, _add_budget, _add_runs):
         add_command(subparsers)
     return parser
 
@@ -40,7 +40,7 @@ def _add_spice(subparsers: Subparsers) -> None:
     example = "tilemodel spice examples/switch_32x8.toml --weights w.npy --inputs x.npy -o spice.npz"
     parser = _command(subparsers, "spice", commands.spice, summary, example)
     _add_operands(parser, required=True)
-    _add_processes(parser)
+    add_running(parser)
     _add_output(parser, "OUT.npz")
 
 
@@ -57,7 +57,7 @@ def _add_calibrate(subparsers: Subparsers) -> None:
     example = "tilemodel calibrate examples/sky130_32x8.toml -o sky130.json"
     parser = _command(subparsers, "calibrate", commands.calibrate_tile, summary, example)
     _add_seed(parser)
-    _add_processes(parser)
+    add_running(parser)
     _add_output(parser, "MODEL.json")
 
 
@@ -67,10 +67,10 @@ def _add_validate(subparsers: Subparsers) -> None:
     parser = _command(subparsers, "validate", commands.validate_tile, summary, example)
     parser.add_argument("--model", metavar="MODEL.json", help="calibrated parameters (from `tilemodel calibrate`)")
     parser.add_argument(
-        "--vectors", type=_whole_number(1, 10**6), default=8, metavar="N", help="random input vectors (default 8)"
+        "--vectors", type=whole_number(1, 10**6), default=8, metavar="N", help="random input vectors (default 8)"
     )
     _add_seed(parser)
-    _add_processes(parser)
+    add_running(parser)
     _add_output(parser, "DIR")
 
 
@@ -79,10 +79,32 @@ def _add_budget(subparsers: Subparsers) -> None:
     example = "tilemodel budget examples/budget_ibm_512x64.toml -o budget"
     parser = _command(subparsers, "budget", commands.budget_tile, summary, example, tile="TILE.toml|MODEL.json")
     parser.add_argument(
-        "--vectors", type=_whole_number(3, 10**6), default=200, metavar="N", help="random input vectors (default 200)"
+        "--vectors", type=whole_number(3, 10**6), default=200, metavar="N", help="random input vectors (default 200)"
     )
     _add_seed(parser)
     _add_output(parser, "DIR")
+
+
+def _add_runs(subparsers: Subparsers) -> None:
+    summary = "the store of finished runs: list, show, verify, gc"
+    parser = subparsers.add_parser("runs", help=summary, description=summary)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, run, text in (
+        ("list", runs.list_runs, "one line a run"),
+        ("show", runs.show, "all that is known of a run, as JSON"),
+        ("verify", runs.verify, "read every run and compare it with its hash; exit status 1 if one is damaged"),
+        ("gc", runs.collect, "remove damaged and left-over files, and what is too old or too much"),
+    ):
+        action = actions.add_parser(name, help=text, description=text)
+        action.set_defaults(run=run)
+        add_store(action)
+        if name == "show":
+            action.add_argument("key", metavar="KEY", help="the run's key, or its beginning")
+        if name == "gc":
+            action.add_argument(
+                "--older-than", type=whole_number(0, 36500), metavar="DAYS", help="remove older results"
+            )
+            action.add_argument("--max-size", type=byte_count, metavar="SIZE", help="keep the newest, up to this size")
 
 
 def _command(
@@ -122,26 +144,5 @@ def _add_operands(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--seed", type=_whole_number(0, 2**53), default=0, metavar="N", help="of random draws (default 0)"
+        "--seed", type=whole_number(0, 2**53), default=0, metavar="N", help="of random draws (default 0)"
     )
-
-
-def _add_processes(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--processes",
-        type=_whole_number(1, 1024),
-        default=None,
-        metavar="N",
-        help="simulators at a time (default: cores)",
-    )
-
-
-def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
-    """An argument type: whole numbers from `lowest` to `highest`."""
-
-    def convert(text: str) -> int:
-        if not text.isdecimal() or len(text) > 18 or not lowest <= int(text) <= highest:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {lowest} to {highest}, got {text!r}")
-        return int(text)
-
-    return convert

@@ -23,6 +23,7 @@ from tilemodel.config.operands import (
     random_weights,
 )
 from tilemodel.config.passes import tile_passes
+from tilemodel_cli.running import runner_of
 
 __all__ = ["Command", "budget_tile", "calibrate_tile", "mvm", "netlist", "spice", "validate_tile"]
 
@@ -67,8 +68,8 @@ def spice(options: argparse.Namespace) -> int:
     tile = load_tile(options.tile)
     conductances, ticks = load_conductances(tile, options.weights), load_ticks(tile, options.inputs)
     _check_output(options)
-    with _progress("ngspice runs") as on_done:
-        output = reference_output(tile, conductances, ticks, processes=options.processes, on_done=on_done)
+    with runner_of(options) as runner, _progress("ngspice runs") as on_done:
+        output = reference_output(tile, conductances, ticks, runner=runner, on_done=on_done)
         save_output(output, options.output)
     return 0
 
@@ -98,8 +99,8 @@ def calibrate_tile(options: argparse.Namespace) -> int:
 
     tile = load_tile(options.tile)
     _check_output(options)
-    with _progress("ngspice batches") as on_done:
-        model = calibrate(tile, seed=options.seed, processes=options.processes, on_done=on_done)
+    with runner_of(options) as runner, _progress("ngspice batches") as on_done:
+        model = calibrate(tile, seed=options.seed, runner=runner, on_done=on_done)
         save_model(model, options.output)
     for name, error in zip(model.fit.fitted, model.fit.standard_error, strict=True):
         _say(f"{name:32s} {getattr(model.parameters, name):14.7g} +- {error:.2g}")
@@ -124,10 +125,8 @@ def validate_tile(options: argparse.Namespace) -> int:
     model = load_model(options.model) if options.model else None
     check_folder_target(options.output, marker=REPORT_MARKER)
     started = time.perf_counter()
-    with _progress("ngspice runs") as on_done:
-        validation = validate(
-            tile, model, n_vec=options.vectors, seed=options.seed, processes=options.processes, on_done=on_done
-        )
+    with runner_of(options) as runner, _progress("ngspice runs") as on_done:
+        validation = validate(tile, model, n_vec=options.vectors, seed=options.seed, runner=runner, on_done=on_done)
     page = write_report(validation, options.output, {"simulation_second": time.perf_counter() - started})
     for line in summary_lines(validation):
         _say(line)

@@ -1,5 +1,6 @@
 """Entry point of `tilemodel`: parse, run, and turn every failure into one message and an exit status."""
 
+import argparse
 import signal
 import sys
 import warnings
@@ -25,15 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
         return status
     except TileModelError as error:
-        return _complain(options.command, str(error), 2)
+        simulated = hasattr(error, "fault")  # a SimulatorError: importing it would cost every command half a second
+        return _complain(options.command, f"{error}{_kept(options) if simulated else ''}", 2)
     except MemoryError:
         return _complain(options.command, "out of memory; use fewer vectors or a smaller tile", 2)
     except OSError as error:
         return _complain(options.command, f"{error}; check the disk and the permissions", 2)
     except KeyboardInterrupt:
-        return _complain(options.command, "interrupted; nothing was written", 130)
+        return _complain(options.command, f"interrupted; nothing was written{_kept(options)}", 130)
     except _Terminated:
-        return _complain(options.command, "terminated; nothing was written", 143)
+        return _complain(options.command, f"terminated; nothing was written{_kept(options)}", 143)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -45,6 +47,13 @@ class _Terminated(BaseException):
 
 def _terminate(_signal: int, _frame: object) -> NoReturn:
     raise _Terminated
+
+
+def _kept(options: argparse.Namespace) -> str:
+    """What is not lost, said of the commands that simulate."""
+    if not hasattr(options, "executor") or options.no_store:
+        return ""
+    return "; runs that had finished are kept, and the same command goes on from there"
 
 
 def _complain(command: str, message: str, status: int) -> int:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tilemodel.config.arrays import load_arrays
 from tilemodel.config.cell import RailQuadCell
 from tilemodel.config.errors import InputError
 from tilemodel.config.tile import TileConfig
@@ -165,7 +166,7 @@ def random_ticks(tile: TileConfig, rng: np.random.Generator, n_vec: int) -> IntA
 
 def load_conductances(tile: TileConfig, path: str | Path) -> Conductances:
     """Read weights (.npy, or `weights` in an .npz) or `g_plus` and `g_minus` (.npz) for `tile`."""
-    arrays = _load_arrays(Path(path))
+    arrays = load_arrays(Path(path))
     if "g_plus" in arrays or "g_minus" in arrays:
         missing = {"g_plus", "g_minus"} - set(arrays)
         if missing:
@@ -177,7 +178,7 @@ def load_conductances(tile: TileConfig, path: str | Path) -> Conductances:
 
 def load_ticks(tile: TileConfig, path: str | Path) -> IntArray:
     """Read inputs (.npy, or `inputs` in an .npz) for `tile`: ticks as integers, or floats in [-1, 1]."""
-    inputs = _only_array(_load_arrays(Path(path)), "inputs", path)
+    inputs = _only_array(load_arrays(Path(path)), "inputs", path)
     return _with_path(path, lambda: ticks_from_inputs(tile, inputs))
 
 
@@ -227,19 +228,3 @@ def _only_array(arrays: dict[str, NDArray[Any]], name: str, path: str | Path) ->
     if len(arrays) == 1:
         return next(iter(arrays.values()))
     raise InputError(f"{path}: holds {sorted(arrays)}; expected an array named {name!r}")
-
-
-def _load_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Arrays of an .npy (under the name '') or .npz file; pickles are refused."""
-    if path.suffix not in (".npy", ".npz"):
-        raise InputError(f"{path}: expected a .npy or .npz file (numpy.save, numpy.savez)")
-    try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {"": loaded}
-            return {name: loaded[name] for name in loaded.files}
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except Exception as error:  # numpy and zipfile raise many kinds on a damaged file
-        raise InputError(f"{path}: not a sound numpy file of plain numbers: {error}") from None

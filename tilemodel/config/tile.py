@@ -25,6 +25,9 @@ __all__ = ["ArrayConfig", "ConductanceConfig", "SimulatorConfig", "SpecConfig", 
 # Where a cell's circuit lies is no property of the tile; its content has a hash of its own
 _FILES = {"cell": {"access": {"file", "model_files"}, "device": {"file"}}}
 
+# 8192 x 8192; a chip's tiles are a hundredth of it, and its arrays of float64 take half a gigabyte each
+_MAX_CELLS = 2**26
+
 
 class ArrayConfig(Section):
     """Size of the weight matrix and where its bit lines are read."""
@@ -33,6 +36,12 @@ class ArrayConfig(Section):
     n_col: int = Field(ge=1, le=65536)
     read_out_end: Literal["south", "north", "alternating"]
     """South is behind the last row, north before the first; alternating: even columns south, odd north."""
+
+    @model_validator(mode="after")
+    def _fits_a_machine(self) -> Self:
+        if self.n_row * self.n_col > _MAX_CELLS:
+            raise ValueError(f"n_row x n_col is {self.n_row * self.n_col} cells; the limit is {_MAX_CELLS}")
+        return self
 
 
 class ConductanceConfig(Section):
