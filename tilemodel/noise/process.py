@@ -88,6 +88,24 @@ class LorentzianNoise:
         result[1:] = np.exp(-np.minimum(lag, 700.0)) @ (weight * window_share(y) ** 2)
         return result
 
+    def interval_means(self, g_siemens: ArrayLike, edges_second: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Draw the deviation of cells `g_siemens` [...] as its means over successive intervals [siemens].
+
+        `edges_second` [n + 1] rise; the result is [n, ...]. As `step_means`, for few intervals of any length.
+        """
+        g, length = np.asarray(g_siemens, dtype=np.float64), np.diff(edges_second)
+        total = np.zeros((length.size, *g.shape))
+        for index, rate in enumerate(self.rate_per_second):
+            sigma = np.sqrt(self.component_variance(g)[..., index])
+            state = rng.standard_normal(g.shape)
+            for n, y in enumerate(rate * length):
+                total[n] += sigma * _unit_step(y, rng, state)
+        white = _power(self.white, g) / 2
+        if white.any():
+            scale = np.sqrt(np.divide.outer(white, length))
+            total += np.moveaxis(scale, -1, 0) * rng.standard_normal(total.shape)
+        return total
+
     def step_means(self, g_siemens: ArrayLike, step_second: float, n_step: int, rng: np.random.Generator) -> FloatArray:
         """Draw the deviation of cells `g_siemens` [...] as its means over successive steps [siemens], [n_step, ...].
 
@@ -121,21 +139,36 @@ def window_share(y: ArrayLike) -> FloatArray:
     return result
 
 
-def _unit_step_means(y: float, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
-    """Means over successive steps, y correlation times long, of a component of variance 1; `shape` [n_step, ...].
+def _moments_of_step(y: float) -> tuple[float, float, float, float, float]:
+    """Given the state x at a step's start, that at its end is e x + a n and the mean s x + b n + c m, n and m normal.
 
-    Given the state x at a step's start: the state at its end is e x + xi, the mean s x + eta, with
-    var xi = 1 - e^2, cov(xi, eta) = s (1 - e), var eta = mean_share - s^2.
+    var end = 1 - e^2, cov(end, mean) = s (1 - e), var mean = mean_share - s^2, each given x.
     """
-    e, s = np.exp(-y), float(window_share(y))
-    end_sigma = np.sqrt(-np.expm1(-2 * y))
-    slope = s * -np.expm1(-y) / end_sigma
-    rest = np.sqrt(max(float(mean_share(y)) - s**2 - slope**2, 0.0))
+    e, s = float(np.exp(-y)), float(window_share(y))
+    a = float(np.sqrt(-np.expm1(-2 * y)))
+    b = s * -float(np.expm1(-y)) / a
+    c = float(np.sqrt(max(float(mean_share(y)) - s**2 - b**2, 0.0)))
+    return e, s, a, b, c
+
+
+def _unit_step(y: float, rng: np.random.Generator, state: FloatArray) -> FloatArray:
+    """Mean over a step y correlation times long, of components of variance 1; moves `state` to the step's end."""
+    e, s, a, b, c = _moments_of_step(y)
+    normal = rng.standard_normal(state.shape)
+    mean: FloatArray = s * state + b * normal + c * rng.standard_normal(state.shape)
+    state *= e
+    state += a * normal
+    return mean
+
+
+def _unit_step_means(y: float, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
+    """Means over successive steps, y correlation times long, of a component of variance 1; `shape` [n_step, ...]."""
+    e, s, a, b, c = _moments_of_step(y)
     noise = rng.standard_normal(shape)
     start = rng.standard_normal(shape[1:])
-    driven, _ = lfilter([end_sigma], [1.0, -e], noise[:-1], axis=0, zi=(e * start)[np.newaxis])
+    driven, _ = lfilter([a], [1.0, -e], noise[:-1], axis=0, zi=(e * start)[np.newaxis])
     state = np.concatenate([start[np.newaxis], driven])
-    result: FloatArray = s * state + slope * noise + rest * rng.standard_normal(shape)
+    result: FloatArray = s * state + b * noise + c * rng.standard_normal(shape)
     return result
 
 

@@ -5,27 +5,28 @@ from numpy.typing import NDArray
 
 from tilemodel.config.noise import TelegraphNoise
 
-__all__ = ["telegraph_step_means"]
+__all__ = ["telegraph_means"]
 
 FloatArray = NDArray[np.float64]
 
 
-def telegraph_step_means(
-    law: TelegraphNoise, g_siemens: FloatArray, step_second: float, n_step: int, rng: np.random.Generator
+def telegraph_means(
+    law: TelegraphNoise, g_siemens: FloatArray, edges_second: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
-    """Deviation from the mean of cells `g_siemens` [...] as means over successive steps [siemens], [n_step, ...].
+    """Deviation from the mean of cells `g_siemens` [...] as means over successive intervals [siemens], [n, ...].
 
-    A share of the cells has a trap; the state changes at random times, exactly, so that a step may hold many jumps.
+    `edges_second` [n + 1] rise. A share of the cells has a trap; the state changes at random times, exactly, so that
+    an interval may hold many jumps.
     """
     g = np.asarray(g_siemens, dtype=np.float64)
-    result = np.zeros((n_step, g.size))
+    edges, length = edges_second - edges_second[0], np.diff(edges_second)
+    result = np.zeros((length.size, g.size))
     trapped = np.flatnonzero(rng.random(g.size) < law.cell_fraction)
     p_high = law.t_high_second / (law.t_high_second + law.t_low_second)
-    edges = step_second * np.arange(n_step + 1)
     for cell in trapped:
         high_time = _time_in_high(law, edges, bool(rng.random() < p_high), rng)
-        result[:, cell] = g.flat[cell] * law.amplitude * (np.diff(high_time) / step_second - p_high)
-    return result.reshape(n_step, *g.shape)
+        result[:, cell] = g.flat[cell] * law.amplitude * (np.diff(high_time) / length - p_high)
+    return result.reshape(length.size, *g.shape)
 
 
 def _time_in_high(

@@ -1,0 +1,167 @@
+"""The noise of a tile's outputs: closed form beside Monte Carlo, for one chip and for a population of chips."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilemodel.config.files import atomic_file
+from tilemodel.config.noise import NoiseConfig, PolynomialReadNoise
+from tilemodel.config.operands import ticks_sha256
+from tilemodel.config.passes import tile_passes
+from tilemodel.config.tile import TileConfig
+from tilemodel.model import TileModel, ideal_charge
+from tilemodel.noise.cells import is_linear
+from tilemodel.noise.noisy_tile import NoisyTile, noise_of, noisy_tile
+from tilemodel.noise.read_noise import law_fit_error
+from tilemodel.noise.statistics import chip_statistics, read_statistics
+from tilemodel.version import VERSION
+
+__all__ = ["OutputNoise", "noise_lines", "output_noise", "save_noise"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variances:
+    """Variances of the outputs [coulomb^2], [n_vec, n_col]: closed form (None if the tile is not linear), and drawn."""
+
+    closed_form: FloatArray | None
+    drawn: FloatArray
+    n_draw: int
+
+    @property
+    def sigma_coulomb(self) -> float:
+        """Root mean square over vectors and columns, of the closed form if there is one."""
+        return float(np.sqrt((self.drawn if self.closed_form is None else self.closed_form).mean()))
+
+    def ratio(self) -> tuple[float, float]:
+        """Drawn over closed-form variance, mean of all outputs, and its standard error.
+
+        The error is from the scatter between columns: vectors share the cells of a chip.
+        """
+        assert self.closed_form is not None
+        used = self.closed_form > 0
+        ratio = np.divide(self.drawn, self.closed_form, out=np.ones_like(self.drawn), where=used).mean(axis=0)
+        return float(ratio.mean()), float(ratio.std(ddof=1) / np.sqrt(ratio.size)) if ratio.size > 1 else np.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputNoise:
+    """Noise of a tile for given weights and vectors."""
+
+    tile: TileConfig
+    mean_coulomb: FloatArray
+    """Over the draws of chips, [n_vec, n_col]."""
+    reads: Variances
+    """From read to read of the first chip."""
+    chips: Variances
+    """From chip to chip, each read once."""
+    mac_std_coulomb: float
+    """Standard deviation of the ideal MAC over vectors and columns."""
+    fit_error: float | None
+    """Largest relative deviation of the process from the published law, over this tile's conductances and pulses."""
+    extrapolated: bool
+    """Whether a pulse is shorter or longer than the read noise was measured for."""
+    provenance: dict[str, Any]
+
+
+def output_noise(model: TileModel, ticks: IntArray, *, n_draw: int, seed: int) -> OutputNoise:
+    """Noise of `model`, programmed with the targets, for `ticks` [n_vec, n_row]: `n_draw` chips, as many reads of one.
+
+    Raises `InputError` for a tile without noise.
+    """
+    noise = noise_of(model)
+    rng = np.random.default_rng(seed)
+    first = noisy_tile(model, rng)
+    charges = np.array([noisy_tile(model, rng).mvm(ticks, rng).charge_coulomb for _ in range(n_draw)])
+    reads = _reads(first, ticks, n_draw, rng)
+    linear = is_linear(model)
+    chips = None
+    if linear:
+        expected = chip_statistics(model, noise, ticks)
+        chips = expected.read_variance + expected.chip_variance
+    return OutputNoise(
+        tile=model.tile,
+        mean_coulomb=charges.mean(axis=0),
+        reads=Variances(
+            closed_form=read_statistics(first.model, noise, ticks).read_variance if linear else None,
+            drawn=reads,
+            n_draw=n_draw,
+        ),
+        chips=Variances(closed_form=chips, drawn=charges.var(axis=0, ddof=1), n_draw=n_draw),
+        mac_std_coulomb=float(ideal_charge(model.tile, model.conductances, ticks).std()),
+        fit_error=_fit_error(noise, model),
+        extrapolated=_extrapolated(model.tile, noise, ticks),
+        provenance={
+            "package": f"tilemodel {VERSION}",
+            "tile_sha256": model.tile.sha256(),
+            "conductances_sha256": model.conductances.sha256(),
+            "ticks_sha256": ticks_sha256(ticks),
+            "seed": seed,
+            "n_draw": n_draw,
+        },
+    )
+
+
+def _reads(chip: NoisyTile, ticks: IntArray, n_draw: int, rng: np.random.Generator) -> FloatArray:
+    drawn = np.array([chip.mvm(ticks, rng).charge_coulomb for _ in range(n_draw)])
+    result: FloatArray = drawn.var(axis=0, ddof=1)
+    return result
+
+
+def _fit_error(noise: NoiseConfig, model: TileModel) -> float | None:
+    if not isinstance(noise.read, PolynomialReadNoise):
+        return None
+    t = np.geomspace(noise.read.t_min_second, noise.read.t_max_second, 201)
+    largest = max(float(g.max()) for g in model.conductances.arrays().values())
+    return law_fit_error(noise.read, np.linspace(0.0, largest, 11), t)
+
+
+def _extrapolated(tile: TileConfig, noise: NoiseConfig, ticks: IntArray) -> bool:
+    if noise.read is None:
+        return False
+    lengths = np.concatenate([drive.n_tick[drive.n_tick > 0] for drive in tile_passes(tile, ticks)])
+    t = lengths * tile.drive.t_lsb_second
+    slack = 1e-9
+    outside = (t < noise.read.t_min_second * (1 - slack)) | (t > noise.read.t_max_second * (1 + slack))
+    return bool(outside.any())
+
+
+def noise_lines(result: OutputNoise) -> list[str]:
+    """The figures for a terminal."""
+    tile, mac = result.tile, result.mac_std_coulomb
+    n_vec, n_col = result.mean_coulomb.shape
+    lines = [f"{tile.name}: noise of {n_vec} vectors x {n_col} columns, root mean square"]
+    for name, part in (("reads of one chip", result.reads), ("chips and reads", result.chips)):
+        percent = f", {100 * part.sigma_coulomb / mac:.3g} % of the ideal MAC's deviation" if mac > 0 else ""
+        lines.append(f"  {name:18s} sigma {part.sigma_coulomb:.4g} C{percent}")
+        if part.closed_form is not None and part.closed_form.any():
+            ratio, error = part.ratio()
+            lines.append(f"  {'':18s} Monte Carlo / closed form (variance): {ratio:.4f} +- {error:.4f}")
+    if result.fit_error is not None:
+        lines.append(f"  the process has the published sigma(G, t) within {100 * result.fit_error:.2g} %")
+    if result.extrapolated:
+        lines.append("  extrapolated: some pulses are shorter or longer than the read noise was measured for")
+    assumed = sorted(key for key, item in tile.sources.items() if key.startswith("noise.") and item.kind == "assumed")
+    if assumed:
+        lines.append(f"  assumed values: {', '.join(assumed)}")
+    return lines
+
+
+def save_noise(result: OutputNoise, path: str | Path) -> None:
+    """Write an .npz: means and variances by vector and column, and where they came from (`provenance`, JSON)."""
+    arrays: dict[str, Any] = {
+        "mean_coulomb": result.mean_coulomb,
+        "read_variance_drawn": result.reads.drawn,
+        "chip_variance_drawn": result.chips.drawn,
+        "provenance": np.array(json.dumps({**result.provenance, "extrapolated": result.extrapolated}, sort_keys=True)),
+    }
+    if result.reads.closed_form is not None and result.chips.closed_form is not None:
+        arrays |= {"read_variance": result.reads.closed_form, "chip_variance": result.chips.closed_form}
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
