@@ -110,8 +110,8 @@ def build_deck(
 
     `columns` limits the deck to some columns (they don't interact where the rows have no resistance, so this is
     exact; elsewhere it is refused); `cell` replaces the cell of a gated tile by a sub-circuit of the user's;
-    `simulator` replaces the tile's settings; `traces` are what the conductances do in time. Raises `InputError` for operands that do not fit the tile and for a
-    cell on a tile without access devices.
+    `simulator` replaces the tile's settings; `traces` are what the conductances do in time.
+    Raises `InputError` for operands that do not fit the tile and for a cell on a tile without access devices.
     """
     simulator = simulator or tile.simulator
     t_stop = _stop_second(tile, pulses.n_tick_max)

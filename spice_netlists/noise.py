@@ -5,6 +5,7 @@ for all passes of an input. Intervals end where pulses can, so that a cell's mea
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -68,8 +69,11 @@ def simulate_noise(
     copies = min(_copies(tile), n_read)
     wide, operands = _side_by_side(tile, conductances, copies)
     seeds = rng.spawn(-(-n_read // copies))
-    tasks = [partial(_one_deck, wide, operands, ticks, seed, intervals_per_tick) for seed in seeds]
-    results = run_side_by_side(tasks, processes=processes, on_done=on_done)
+
+    def task(seed: np.random.Generator) -> Callable[[threading.Event], tuple[FloatArray, list[str]]]:
+        return partial(_one_deck, wide, operands, ticks, seed, intervals_per_tick)
+
+    results = run_side_by_side([task(seed) for seed in seeds], processes=processes, on_done=on_done)
     charge = np.concatenate([charge.reshape(copies, line_count(tile)) for charge, _ in results])
     return NoisyTransients(
         charge_line_coulomb=charge[:n_read],
@@ -104,9 +108,8 @@ def _one_deck(
     assert tile.noise is not None
     total, hashes = np.zeros(line_count(tile)), []
     drives = tile_passes(tile, ticks)
-    for drive, traces in zip(
-        drives, _traces(tile, tile.noise, conductances, drives, rng, intervals_per_tick), strict=True
-    ):
+    all_traces = _traces(tile, tile.noise, conductances, drives, rng, intervals_per_tick)
+    for drive, traces in zip(drives, all_traces, strict=True):
         deck = build_deck(tile, conductances, drive.pulses(0), traces=traces)
         run = run_deck(deck, timeout_second=tile.simulator.timeout_second, stop=stop)
         total += drive.factor * deck.charge_sign * deck.sense.charges(run.time_second, run.sensed, list(deck.lines))
@@ -145,5 +148,4 @@ def _edges(tile: TileConfig, drive: Pass, intervals_per_tick: int) -> FloatArray
     timing = tile.drive
     n = drive.n_tick_max * intervals_per_tick
     first = timing.t_start_second + timing.t_edge_second / 2
-    edges: FloatArray = first + timing.t_lsb_second / intervals_per_tick * np.arange(n + 1)
-    return edges
+    return np.asarray(first + timing.t_lsb_second / intervals_per_tick * np.arange(n + 1), dtype=np.float64)

@@ -117,7 +117,7 @@ class Drift(Section):
     nu_mean_max: Exponent
     nu_sigma_log_slope: float
     nu_sigma_offset: float
-    nu_sigma_min: Exponent
+    nu_sigma_min: Annotated[float, Field(ge=1e-6, le=1)]
     nu_sigma_max: Exponent
     g_reference_siemens: Siemens
     t_0_second: Positive

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from tilemodel.config.noise import NoiseConfig
 from tilemodel.config.operands import Conductances
@@ -16,8 +17,8 @@ __all__ = ["ConductanceMoments", "aged_conductances", "conductance_moments"]
 
 FloatArray = NDArray[np.float64]
 
-# Nodes of the quadrature over programming noise, and of the table over conductance
-_N_NODE, _N_TABLE = 48, 257
+# Nodes and reach (in sigma) of the quadrature over programming noise; points of the table over conductance
+_N_NODE, _REACH, _N_TABLE = 64, 8.0, 2049
 # What no circuit simulation resolves counts as an empty cell (`Conductances`)
 _EMPTY_SIEMENS = 1e-15
 
@@ -57,8 +58,8 @@ def _aged(noise: NoiseConfig, target: FloatArray, rng: np.random.Generator) -> F
 def conductance_moments(noise: NoiseConfig, targets_siemens: FloatArray) -> ConductanceMoments:
     """Mean and variance over chips of what `aged_conductances` draws, from a table over the targets' range.
 
-    Of a normal deviate cut at 0 the moments are those of the cut one; that accumulated noise is cut at 0, and that
-    a drift exponent's sign is dropped, is left out: both need deviates of 5 sigma.
+    Deviates that are cut at 0 or lose their sign are taken so. Left out is that a device's spread changes the Q of its
+    accumulated noise.
     """
     table = np.linspace(0.0, max(float(targets_siemens.max(initial=0.0)), 1e-12), _N_TABLE)
     mean, square = _moments(noise, table)
@@ -70,25 +71,50 @@ def conductance_moments(noise: NoiseConfig, targets_siemens: FloatArray) -> Cond
 def _moments(noise: NoiseConfig, target: FloatArray) -> tuple[FloatArray, FloatArray]:
     """First and second moment at each of `target` [n], by quadrature over the written conductance."""
     written, chance = _written(noise, target)
-    spread = 0.0 if noise.spread is None else noise.spread.conductance_sigma
-    first, second = written.copy(), written**2 * (1 + spread**2)
-    t = noise.t_since_programming_second
+    first, second, t = written, written**2, noise.t_since_programming_second
+    relative = []
+    if noise.spread is not None:
+        relative.append(np.full_like(written, noise.spread.conductance_sigma))
     if noise.long_term is not None:
-        second = second * (1 + steps.long_term_sigma(noise.long_term, written, t) ** 2)
+        relative.append(steps.long_term_sigma(noise.long_term, written, t))
+    for sigma in relative:
+        mean, square = _cut_moments(sigma)
+        first, second = first * mean, second * square
     if noise.drift is not None and t > noise.drift.t_0_second:
         log = np.log(t / noise.drift.t_0_second)
         nu, sigma = steps.nu_moments(noise.drift, target)
-        first = first * np.exp(-log * nu + 0.5 * (log * sigma) ** 2)
-        second = second * np.exp(-2 * log * nu + 2 * (log * sigma) ** 2)
+        first = first * _folded_exponential(log, nu, sigma)
+        second = second * _folded_exponential(2 * log, nu, sigma)
     return (chance * first).sum(axis=0), (chance * second).sum(axis=0)
+
+
+def _cut_moments(sigma: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """First and second moment of max(1 + sigma z, 0), z normal."""
+    edge = 1.0 / np.maximum(sigma, 1e-6)
+    above, density = ndtr(edge), np.exp(-(np.minimum(edge, 40.0) ** 2) / 2) / np.sqrt(2 * np.pi)
+    return above + sigma * density, (1 + sigma**2) * above + sigma * density
+
+
+def _folded_exponential(log: float, nu: FloatArray, sigma: FloatArray) -> FloatArray:
+    """Mean of exp(-log |nu + sigma z|), z normal."""
+    up, shift = np.exp(0.5 * (log * sigma) ** 2), nu / sigma
+    result: FloatArray = up * (
+        np.exp(-log * nu) * ndtr(shift - log * sigma) + np.exp(log * nu) * ndtr(-shift - log * sigma)
+    )
+    return result
 
 
 def _written(noise: NoiseConfig, target: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Conductances after programming and faults with their probabilities, both [n_node, n]."""
     sigma = np.zeros_like(target) if noise.programming is None else steps.programming_sigma(noise.programming, target)
-    node, weight = np.polynomial.hermite_e.hermegauss(_N_NODE)
-    values = np.maximum(target + np.multiply.outer(node, np.maximum(sigma, 0.0)), 0.0)
-    chance = np.repeat((weight / weight.sum())[:, np.newaxis], target.size, axis=1)
+    sigma = np.maximum(sigma, 0.0)
+    lowest = np.clip(np.divide(-target, sigma, out=np.full_like(target, -_REACH), where=sigma > 0), -_REACH, _REACH)
+    node, weight = np.polynomial.legendre.leggauss(_N_NODE)
+    half = (_REACH - lowest) / 2
+    deviate = lowest + half * (1 + node[:, np.newaxis])
+    above = half * weight[:, np.newaxis] * np.exp(-(deviate**2) / 2) / np.sqrt(2 * np.pi)
+    chance = np.concatenate([above, (1 - above.sum(axis=0))[np.newaxis]])  # the last: cut at 0
+    values = np.concatenate([target + deviate * sigma, np.where(lowest > -_REACH, 0.0, target)[np.newaxis]])
     faults = noise.faults
     if faults is None:
         return values, chance
