@@ -33,6 +33,8 @@ class Variances:
     closed_form: FloatArray | None
     drawn: FloatArray
     n_draw: int
+    n_independent: int
+    """Outputs that are independent of each other: vectors share the cells of a chip."""
 
     @property
     def sigma_coulomb(self) -> float:
@@ -40,14 +42,11 @@ class Variances:
         return float(np.sqrt((self.drawn if self.closed_form is None else self.closed_form).mean()))
 
     def ratio(self) -> tuple[float, float]:
-        """Drawn over closed-form variance, mean of all outputs, and its standard error.
-
-        The error is from the scatter between columns: vectors share the cells of a chip.
-        """
+        """Drawn over closed-form variance, mean of all outputs, and its standard error for normal outputs."""
         assert self.closed_form is not None
         used = self.closed_form > 0
-        ratio = np.divide(self.drawn, self.closed_form, out=np.ones_like(self.drawn), where=used).mean(axis=0)
-        return float(ratio.mean()), float(ratio.std(ddof=1) / np.sqrt(ratio.size)) if ratio.size > 1 else np.inf
+        ratio = float((self.drawn[used] / self.closed_form[used]).mean())
+        return ratio, float(np.sqrt(2 / ((self.n_draw - 1) * self.n_independent)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +91,11 @@ def output_noise(model: TileModel, ticks: IntArray, *, n_draw: int, seed: int) -
             closed_form=read_statistics(first.model, noise, ticks).read_variance if linear else None,
             drawn=reads,
             n_draw=n_draw,
+            n_independent=reads.size,
         ),
-        chips=Variances(closed_form=chips, drawn=charges.var(axis=0, ddof=1), n_draw=n_draw),
+        chips=Variances(
+            closed_form=chips, drawn=charges.var(axis=0, ddof=1), n_draw=n_draw, n_independent=reads.shape[1]
+        ),
         mac_std_coulomb=float(ideal_charge(model.tile, model.conductances, ticks).std()),
         fit_error=_fit_error(noise, model),
         extrapolated=_extrapolated(model.tile, noise, ticks),

@@ -100,7 +100,7 @@ def test_white_noise_takes_over_where_it_says():
 def test_a_polynomial_that_turns_negative_is_refused():
     law = PolynomialReadNoise(
         kind="polynomial",
-        slope=(0.02, -0.02),
+        slope=(0.02, -0.02, 0.002),
         offset_siemens=(1e-7,),
         t_reference_second=1e-9,
         t_min_second=1e-9,

@@ -24,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     for add_command in (_add_netlist, _add_spice, _add_mvm, _add_calibrate, _add_validate, _add_budget):
         add_command(subparsers)
     _add_noise(subparsers)
+    _add_fit_noise(subparsers)
     return parser
 
 
@@ -98,6 +99,17 @@ def _add_noise(subparsers: Subparsers) -> None:
     )
     _add_seed(parser)
     _add_output(parser, "OUT.npz")
+
+
+def _add_fit_noise(subparsers: Subparsers) -> None:
+    summary = "fit read noise to measured traces, or sigmas by conductance and duration (CSV; docs/pcm_noise.md)"
+    example = "tilemodel fit-noise traces.csv --v-read 0.2 -o fitted_noise"
+    parser = _command(subparsers, "fit-noise", commands.fit_noise, summary, example, tile="DATA.csv")
+    parser.add_argument(
+        "--v-read", type=float, default=None, metavar="VOLT", help="read voltage, where the traces are currents"
+    )
+    parser.add_argument("--model", metavar="MODEL.json", help="compact model to write the noise into (DIR/model.json)")
+    _add_output(parser, "DIR")
 
 
 def _add_budget(subparsers: Subparsers) -> None:

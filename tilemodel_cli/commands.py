@@ -24,7 +24,7 @@ from tilemodel.config.operands import (
 )
 from tilemodel.config.passes import tile_passes
 
-__all__ = ["Command", "budget_tile", "calibrate_tile", "mvm", "netlist", "noise", "spice", "validate_tile"]
+__all__ = ["Command", "budget_tile", "calibrate_tile", "fit_noise", "mvm", "netlist", "noise", "spice", "validate_tile"]
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -181,6 +181,25 @@ def budget_tile(options: argparse.Namespace) -> int:
     for line in budget_lines(budget):
         _say(line)
     _say(f"budget: {page.absolute().as_uri()}")
+    return 0
+
+
+def fit_noise(options: argparse.Namespace) -> int:
+    """Fit read noise to measured traces or sigmas, write preset, figures and, if asked, a compact model with it."""
+    from calibration.noise_data import NoiseTraces, read_noise_csv
+    from calibration.noise_table import fit_table
+    from calibration.noise_traces import fit_traces
+    from reports.noise_fit import FIT_MARKER, noise_fit_lines, write_noise_fit
+    from tilemodel.compact import load_model
+
+    check_folder_target(options.output, marker=FIT_MARKER)
+    model = load_model(options.model) if options.model else None
+    data = read_noise_csv(options.tile, v_read_volt=options.v_read)
+    fit = fit_traces(data) if isinstance(data, NoiseTraces) else fit_table(data)
+    path = write_noise_fit(fit, options.output, model)
+    for line in noise_fit_lines(fit):
+        _say(line)
+    _say(f'in a tile file: [noise] preset = "{path}"')
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tilemodel.config.section import Fraction, NotNegative, Positive, Seconds, Section
+from tilemodel.config.section import Fraction, NotNegative, Positive, Section
 
 __all__ = [
     "Drift",
@@ -26,6 +26,7 @@ Siemens = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Exponent = Annotated[float, Field(ge=0, le=1)]
 Years = Annotated[float, Field(ge=0, le=1e10)]
+Duration = Annotated[float, Field(ge=1e-15, le=1e10)]
 Coefficients = Annotated[tuple[float, ...], Field(strict=False, min_length=1, max_length=16)]
 
 
@@ -37,10 +38,10 @@ class PolynomialReadNoise(Section):
     """Of a(x), lowest power first."""
     offset_siemens: Coefficients
     """Of b(x), lowest power first."""
-    t_reference_second: Seconds
-    t_min_second: Seconds
+    t_reference_second: Duration
+    t_min_second: Duration
     """Shortest duration that the law was measured at."""
-    t_max_second: Seconds
+    t_max_second: Duration
     """Longest such duration; beyond it the law is extrapolated, and so marked in results."""
 
     @model_validator(mode="after")
@@ -70,8 +71,8 @@ class PowerLawReadNoise(Section):
     """Above it the spectrum falls as 1 / f^2."""
     f_white_hertz: Positive | None = None
     """Where white noise takes over; absent: there is none."""
-    t_min_second: Seconds
-    t_max_second: Seconds
+    t_min_second: Duration
+    t_max_second: Duration
     """Durations for which the law holds; outside, results are marked as extrapolated."""
 
     @model_validator(mode="after")
@@ -92,9 +93,9 @@ class TelegraphNoise(Section):
     cell_fraction: Share
     amplitude: Positive
     """Height of the jumps, as a fraction of the conductance."""
-    t_high_second: Seconds
+    t_high_second: Duration
     """Mean time in the state of higher conductance."""
-    t_low_second: Seconds
+    t_low_second: Duration
 
 
 class ProgrammingNoise(Section):
@@ -139,7 +140,7 @@ class LongTermNoise(Section):
     q_exponent: NotNegative
     q_max: NotNegative
     g_reference_siemens: Siemens
-    t_read_second: Seconds
+    t_read_second: Duration
 
 
 class Faults(Section):

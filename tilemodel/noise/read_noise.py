@@ -15,7 +15,7 @@ from tilemodel.config.errors import InputError
 from tilemodel.config.noise import NoiseConfig, PolynomialReadNoise, PowerLawReadNoise, ReadNoise, TelegraphNoise
 from tilemodel.noise.process import LorentzianNoise, mean_share
 
-__all__ = ["law_fit_error", "law_sigma_siemens", "read_noise_process", "tile_process"]
+__all__ = ["law_fit_error", "law_sigma_siemens", "read_noise_process", "telegraph_process", "tile_process"]
 
 FloatArray = NDArray[np.float64]
 
@@ -24,6 +24,8 @@ _T_FIT_SECOND = 1e-6
 _POINTS_PER_DECADE, _RATES_PER_DECADE = 30, 2
 # Rates reach this far beyond the inverse of the fitted durations: faster is white, slower a constant
 _FASTER, _SLOWER = 100.0, 100.0
+# Where it is decided how far a polynomial can be extrapolated
+_G_TYPICAL_SIEMENS = 5e-6
 # Of a power law: components a decade (ripple below 0.1 %)
 _POWER_LAW_RATES = 4
 
@@ -48,7 +50,7 @@ def tile_process(noise: NoiseConfig) -> LorentzianNoise | None:
     """
     parts = [] if noise.read is None else [read_noise_process(noise.read)]
     if noise.telegraph is not None:
-        parts.append(_of_telegraph(noise.telegraph))
+        parts.append(telegraph_process(noise.telegraph))
     if not parts:
         return None
     return LorentzianNoise(
@@ -71,12 +73,17 @@ def _of_polynomial(law: PolynomialReadNoise) -> LorentzianNoise:
     t = np.geomspace(law.t_min_second, t_last, int(_POINTS_PER_DECADE * decades) + 2)
     zero, one = law_sigma_siemens(law, np.zeros(1), t), law_sigma_siemens(law, np.ones(1), t)
     slope = one - zero
-    if (slope < 0).any() or (zero < 0).any():
-        where = t[(slope < 0) | (zero < 0)][0]
+    bad = (slope < 0) | (zero < 0)
+    if bad[t <= law.t_max_second * (1 + 1e-9)].any():
         raise InputError(
-            f"read noise: the polynomials give a negative sigma at {where:.3g} s; they must be positive from "
-            f"t_min_second to {t_last:.3g} s"
+            f"read noise: the polynomials give a negative sigma at {t[bad][0]:.3g} s; they must be positive from "
+            f"t_min_second to t_max_second, {law.t_max_second:.3g} s"
         )
+    rises = np.append(np.diff(zero + _G_TYPICAL_SIEMENS * slope) > 0, False)
+    useless = (bad | rises) & (t > law.t_max_second)
+    if useless.any():  # an extrapolation that turns up again is none
+        last = int(np.argmax(useless))
+        t, zero, slope, t_last = t[:last], zero[:last], slope[:last], t[last - 1]
     n_rate = int(_RATES_PER_DECADE * (decades + np.log10(_FASTER * _SLOWER))) + 2
     rate = np.geomspace(1.0 / (_SLOWER * t_last), _FASTER / law.t_min_second, n_rate)
     share = mean_share(np.multiply.outer(t, rate))
@@ -114,7 +121,7 @@ def _of_power_law(law: PowerLawReadNoise) -> LorentzianNoise:
     return LorentzianNoise(rate_per_second=rate, weight=np.multiply.outer(power, unit), white=power * white)
 
 
-def _of_telegraph(telegraph: TelegraphNoise) -> LorentzianNoise:
+def telegraph_process(telegraph: TelegraphNoise) -> LorentzianNoise:
     """Two states, left at random: autocovariance amplitude^2 p (1 - p) exp(-(1/t_high + 1/t_low) |tau|)."""
     high, low = telegraph.t_high_second, telegraph.t_low_second
     share = high / (high + low)
