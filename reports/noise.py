@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_netlists.noise import simulate_noise
 from tilemodel.config.files import atomic_file
 from tilemodel.config.noise import NoiseConfig, PolynomialReadNoise
-from tilemodel.config.operands import ticks_sha256
+from tilemodel.config.operands import combine_lines, ticks_sha256
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
 from tilemodel.model import TileModel, ideal_charge
@@ -24,6 +25,9 @@ __all__ = ["OutputNoise", "noise_lines", "output_noise", "save_noise"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+# A stream of its own: the same chips and reads with and without ngspice
+_SPICE = 0x5B1CE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,8 @@ class OutputNoise:
     """From read to read of the first chip."""
     chips: Variances
     """From chip to chip, each read once."""
+    spice: Variances | None
+    """From read to read of the first chip and vector in ngspice."""
     mac_std_coulomb: float
     """Standard deviation of the ideal MAC over vectors and columns."""
     fit_error: float | None
@@ -69,8 +75,12 @@ class OutputNoise:
     provenance: dict[str, Any]
 
 
-def output_noise(model: TileModel, ticks: IntArray, *, n_draw: int, seed: int) -> OutputNoise:
+def output_noise(
+    model: TileModel, ticks: IntArray, *, n_draw: int, seed: int, n_spice: int = 0, processes: int | None = None
+) -> OutputNoise:
     """Noise of `model`, programmed with the targets, for `ticks` [n_vec, n_row]: `n_draw` chips, as many reads of one.
+
+    With `n_spice`, the first vector is also read so many times in ngspice (`spice_netlists.noise`).
 
     Raises `InputError` for a tile without noise.
     """
@@ -97,6 +107,7 @@ def output_noise(model: TileModel, ticks: IntArray, *, n_draw: int, seed: int) -
             closed_form=chips, drawn=charges.var(axis=0, ddof=1), n_draw=n_draw, n_independent=reads.shape[1]
         ),
         mac_std_coulomb=float(ideal_charge(model.tile, model.conductances, ticks).std()),
+        spice=_spice(first, ticks[:1], n_spice, seed, processes) if n_spice else None,
         fit_error=_fit_error(noise, model),
         extrapolated=_extrapolated(model.tile, noise, ticks),
         provenance={
@@ -114,6 +125,21 @@ def _reads(chip: NoisyTile, ticks: IntArray, n_draw: int, rng: np.random.Generat
     drawn = np.array([chip.mvm(ticks, rng).charge_coulomb for _ in range(n_draw)])
     result: FloatArray = drawn.var(axis=0, ddof=1)
     return result
+
+
+def _spice(chip: NoisyTile, ticks: IntArray, n_read: int, seed: int, processes: int | None) -> Variances:
+    """Noisy transients of the chip, and the closed form for them if there is one."""
+    tile, conductances = chip.model.tile, chip.model.conductances
+    rng = np.random.default_rng([_SPICE, seed])
+    result = simulate_noise(tile, conductances, ticks, n_read=n_read, rng=rng, processes=processes)
+    charge = combine_lines(tile, result.charge_line_coulomb)
+    closed_form = read_statistics(chip.model, chip.noise, ticks).read_variance if is_linear(chip.model) else None
+    return Variances(
+        closed_form=closed_form,
+        drawn=charge.var(axis=0, ddof=1, keepdims=True),
+        n_draw=n_read,
+        n_independent=charge.shape[1],
+    )
 
 
 def _fit_error(noise: NoiseConfig, model: TileModel) -> float | None:
@@ -139,12 +165,13 @@ def noise_lines(result: OutputNoise) -> list[str]:
     tile, mac = result.tile, result.mac_std_coulomb
     n_vec, n_col = result.mean_coulomb.shape
     lines = [f"{tile.name}: noise of {n_vec} vectors x {n_col} columns, root mean square"]
-    for name, part in (("reads of one chip", result.reads), ("chips and reads", result.chips)):
+    parts = [("reads of one chip", result.reads), ("chips and reads", result.chips)]
+    for name, part in [*parts, *([("reads in ngspice", result.spice)] if result.spice is not None else [])]:
         percent = f", {100 * part.sigma_coulomb / mac:.3g} % of the ideal MAC's deviation" if mac > 0 else ""
         lines.append(f"  {name:18s} sigma {part.sigma_coulomb:.4g} C{percent}")
         if part.closed_form is not None and part.closed_form.any():
             ratio, error = part.ratio()
-            lines.append(f"  {'':18s} Monte Carlo / closed form (variance): {ratio:.4f} +- {error:.4f}")
+            lines.append(f"  {'':18s} drawn / closed form (variance): {ratio:.4f} +- {error:.4f}")
     if result.fit_error is not None:
         lines.append(f"  the process has the published sigma(G, t) within {100 * result.fit_error:.2g} %")
     if result.extrapolated:
@@ -163,6 +190,8 @@ def save_noise(result: OutputNoise, path: str | Path) -> None:
         "chip_variance_drawn": result.chips.drawn,
         "provenance": np.array(json.dumps({**result.provenance, "extrapolated": result.extrapolated}, sort_keys=True)),
     }
+    if result.spice is not None:
+        arrays["spice_variance_drawn"] = result.spice.drawn
     if result.reads.closed_form is not None and result.chips.closed_form is not None:
         arrays |= {"read_variance": result.reads.closed_form, "chip_variance": result.chips.closed_form}
     with atomic_file(path) as temporary, temporary.open("wb") as file:

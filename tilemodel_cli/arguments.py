@@ -97,6 +97,14 @@ def _add_noise(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--draws", type=_whole_number(2, 10**6), default=200, metavar="N", help="chips, and reads of one (default 200)"
     )
+    parser.add_argument(
+        "--spice-reads",
+        type=_whole_number(2, 10**6),
+        default=0,
+        metavar="N",
+        help="read the first vector so many times in ngspice too (small tiles; default: not)",
+    )
+    _add_processes(parser)
     _add_seed(parser)
     _add_output(parser, "OUT.npz")
 

@@ -115,7 +115,9 @@ def noise(options: argparse.Namespace) -> int:
         conductances = conductances_from_weights(tile, random_weights(tile, rng))
     ticks = load_ticks(tile, options.inputs) if options.inputs else random_ticks(tile, rng, 8)
     model = TileModel(tile, conductances) if compact is None else compact.tile_model(conductances)
-    result = output_noise(model, ticks, n_draw=options.draws, seed=options.seed)
+    result = output_noise(
+        model, ticks, n_draw=options.draws, seed=options.seed, n_spice=options.spice_reads, processes=options.processes
+    )
     save_noise(result, options.output)
     for line in noise_lines(result):
         _say(line)
