@@ -56,11 +56,11 @@ def charges_by_cells(
         for first in range(0, n_row, _CHUNK):
             rows = slice(first, first + _CHUNK)
             g, volt = group.g_siemens[rows], group.volt[rows]
-            normal: FloatArray | None = None
+            normal, buffer = np.empty((_n_normal(len(drives)), *g.shape)), np.empty(g.shape)
             for vector in range(n_vec):
-                if normal is None or draws == "per_vector":
-                    normal = _normals(len(drives), g.shape, rng)
-                deviation = _deviation(coefficient[:, vector, rows], g, normal)
+                if vector == 0 or draws == "per_vector":
+                    rng.standard_normal(out=normal)
+                deviation = _deviation(coefficient[:, vector, rows], g, normal, buffer)
                 for p in range(len(drives)):
                     deviation[p] *= volt
                     result[p, vector, group.lines] += area[p, vector, rows] @ deviation[p]
@@ -72,7 +72,8 @@ def cell_deviations(
 ) -> FloatArray:
     """Draw mean deviations of cells `g_siemens` [n_row, n_col] in the passes of one vector, [n_pass, n_row, n_col]."""
     coefficient = _row_roots(windows, [_one(drive, vector) for drive in drives])
-    return _deviation(coefficient[:, 0], g_siemens, _normals(len(drives), g_siemens.shape, rng))
+    normal = rng.standard_normal((_n_normal(len(drives)), *g_siemens.shape))
+    return _deviation(coefficient[:, 0], g_siemens, normal, np.empty(g_siemens.shape))
 
 
 def _one(drive: Pass, vector: int) -> Pass:
@@ -80,9 +81,9 @@ def _one(drive: Pass, vector: int) -> Pass:
     return Pass(n_tick=drive.n_tick[only], height=drive.height[only], factor=drive.factor, n_tick_max=drive.n_tick_max)
 
 
-def _normals(n_pass: int, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
+def _n_normal(n_pass: int) -> int:
     """One deviate a cell; of several passes, one a power of G and pass: their covariance differs from cell to cell."""
-    return rng.standard_normal((1, *shape) if n_pass == 1 else (3 * n_pass, *shape))
+    return 1 if n_pass == 1 else 3 * n_pass
 
 
 def _row_roots(windows: ReadWindows, drives: list[Pass]) -> FloatArray:
@@ -99,11 +100,14 @@ def _row_roots(windows: ReadWindows, drives: list[Pass]) -> FloatArray:
     return _root(covariance)
 
 
-def _deviation(coefficient: FloatArray, g: FloatArray, normal: FloatArray) -> FloatArray:
-    """Deviations [n_pass, n_row, n_col] with the moments that `_row_roots` gave for one vector."""
+def _deviation(coefficient: FloatArray, g: FloatArray, normal: FloatArray, buffer: FloatArray) -> FloatArray:
+    """Deviations [n_pass, n_row, n_col] with the moments that `_row_roots` gave for one vector.
+
+    Those of a single pass lie in `buffer` [n_row, n_col].
+    """
     if coefficient.ndim == 2:
         c0, c1, c2 = coefficient[..., np.newaxis]
-        sigma = c2 * g
+        sigma = np.multiply(c2, g, out=buffer)
         sigma += c1
         sigma *= g
         sigma += c0
