@@ -242,6 +242,16 @@ class TestAihwkit:
         drawn = NoisyTile(model, rng).mvm(batch(tile, 2), rng, method="aihwkit").charge_coulomb
         np.testing.assert_array_equal(drawn, quiet)
 
+    def test_each_pass_has_a_draw_of_its_own(self):
+        """Unlike a process: the passes' errors are independent, each with the sigma of its own mean duration."""
+        tile = noisy(**KINDS["split"], wires={"r_bit_line_ohm": 0.0}, read_out={"v_clamp_volt": 0.4})
+        g = np.full((8, 3), 12e-6)
+        chip = NoisyTile(TileModel(tile, Conductances(g_plus=g, g_minus=g / 4)), np.random.default_rng(16))
+        rng, ticks = np.random.default_rng(17), np.full((1, 8), 127)
+        drawn = np.concatenate([chip.mvm(ticks, rng, method="aihwkit").charge_coulomb for _ in range(400)])
+        low, high = (law_sigma_siemens(tile.noise.read, 9e-6, n * 1e-9) for n in (7, 15))
+        assert_variance(drawn, np.full(3, 8 * (0.2e-9) ** 2 * ((7 * low) ** 2 + (8 * 15 * high) ** 2)))
+
     def test_it_refuses_what_it_leaves_undefined(self):
         tile, rng = noisy(), np.random.default_rng(15)
         c = programmed(tile).conductances

@@ -1,8 +1,8 @@
 """Read noise as aihwkit's `TorchSimulatorTileIRDropT` draws it, with its shortcuts; for comparisons.
 
 The shortcuts (aihwkit 1.1.0, `_apply_xdep_pcm_read_noise`): the mean |x| of the whole batch is taken for the duration
-of every pulse; |G+ - G-| is perturbed in place of G+ and G-, so that a zero weight (sign 0) has no noise; all vectors
-of the batch see the same draw; passes of a split or bit-wise read too.
+of every pulse of a pass; |G+ - G-| is perturbed in place of G+ and G-, so that a zero weight (sign 0) has no noise;
+all vectors of the batch see the same draw; each pass of a split or bit-wise read has a draw of its own.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ IntArray = NDArray[np.int64]
 def aihwkit_read(
     tile: TileConfig, noise: NoiseConfig, conductances: Conductances, ticks: IntArray, rng: np.random.Generator
 ) -> Conductances:
-    """Conductances of a read of the batch `ticks` [n_vec, n_row], drawn as aihwkit draws them.
+    """Conductances of one pass of a batch, drawn as aihwkit draws them, for the pass's `ticks` [n_vec, n_row].
 
     The smaller of a pair stays as it is and the larger one takes the difference. Raises `InputError` for a law of
     another form, a second pair, or a batch of zeros (where aihwkit leaves its duration unset).

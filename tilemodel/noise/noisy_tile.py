@@ -75,8 +75,7 @@ class NoisyTile:
         if draws == "per_batch" and method != "cells":
             raise InputError("draws per batch are an approximation that only method 'cells' makes")
         if method == "aihwkit":
-            read = aihwkit_read(self.model.tile, self.noise, self.model.conductances, ticks, rng)
-            passes = self.model.programmed_with(read).passes(ticks)
+            passes = self._as_aihwkit(ticks, rng)
         elif method == "circuit":
             passes = self._solved_anew(ticks, rng)
         else:
@@ -108,6 +107,15 @@ class NoisyTile:
             dataclasses.replace(item, charge_line_coulomb=item.charge_line_coulomb + change)
             for item, change in zip(outputs, shift, strict=True)
         ]
+
+    def _as_aihwkit(self, ticks: IntArray, rng: np.random.Generator) -> list[PassOutput]:
+        """Every pass through the tile with conductances drawn for it; a pass without pulses has none."""
+        passes = self.model.passes(ticks)
+        for p, item in enumerate(passes):
+            if item.drive.n_tick.any():
+                arguments = (self.model.tile, self.noise, self.model.conductances, item.drive.n_tick, rng)
+                passes[p] = self.model.programmed_with(aihwkit_read(*arguments)).passes(ticks)[p]
+        return passes
 
     def _windows(self, process: LorentzianNoise, drives: list[Pass]) -> ReadWindows:
         return ReadWindows.of_passes(self.model.tile, self.noise, process, drives)
