@@ -15,7 +15,8 @@ from tilemodel.config.operands import combine_lines, ticks_sha256
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
 from tilemodel.model import TileModel, ideal_charge
-from tilemodel.noise.cells import is_linear
+from tilemodel.noise.cells import is_linear, rows_resist
+from tilemodel.noise.crosstalk import covariance_fits, read_covariance
 from tilemodel.noise.noisy_tile import NoisyTile, noise_of, noisy_tile
 from tilemodel.noise.read_noise import law_fit_error
 from tilemodel.noise.statistics import chip_statistics, read_statistics
@@ -89,16 +90,15 @@ def output_noise(
     first = noisy_tile(model, rng)
     charges = np.array([noisy_tile(model, rng).mvm(ticks, rng).charge_coulomb for _ in range(n_draw)])
     reads = _reads(first, ticks, n_draw, rng)
-    linear = is_linear(model)
     chips = None
-    if linear:
+    if is_linear(model) and not rows_resist(model.tile):
         expected = chip_statistics(model, noise, ticks)
         chips = expected.read_variance + expected.chip_variance
     return OutputNoise(
         tile=model.tile,
         mean_coulomb=charges.mean(axis=0),
         reads=Variances(
-            closed_form=read_statistics(first.model, noise, ticks).read_variance if linear else None,
+            closed_form=_closed_form(first, ticks),
             drawn=reads,
             n_draw=n_draw,
             n_independent=reads.size,
@@ -127,15 +127,26 @@ def _reads(chip: NoisyTile, ticks: IntArray, n_draw: int, rng: np.random.Generat
     return result
 
 
+def _closed_form(chip: NoisyTile, ticks: IntArray) -> FloatArray | None:
+    """Variance from read to read [coulomb^2], [n_vec, n_col]; None if the tile is not linear, or too large for it."""
+    model = chip.model
+    if not is_linear(model):
+        return None
+    if not rows_resist(model.tile):
+        return read_statistics(model, chip.noise, ticks).read_variance
+    if not covariance_fits(model):
+        return None
+    return np.diagonal(read_covariance(model, ticks), axis1=1, axis2=2).copy()
+
+
 def _spice(chip: NoisyTile, ticks: IntArray, n_read: int, seed: int, processes: int | None) -> Variances:
     """Noisy transients of the chip, and the closed form for them if there is one."""
     tile, conductances = chip.model.tile, chip.model.conductances
     rng = np.random.default_rng([_SPICE, seed])
     result = simulate_noise(tile, conductances, ticks, n_read=n_read, rng=rng, processes=processes)
     charge = combine_lines(tile, result.charge_line_coulomb)
-    closed_form = read_statistics(chip.model, chip.noise, ticks).read_variance if is_linear(chip.model) else None
     return Variances(
-        closed_form=closed_form,
+        closed_form=_closed_form(chip, ticks),
         drawn=charge.var(axis=0, ddof=1, keepdims=True),
         n_draw=n_read,
         n_independent=charge.shape[1],
@@ -192,7 +203,8 @@ def save_noise(result: OutputNoise, path: str | Path) -> None:
     }
     if result.spice is not None:
         arrays["spice_variance_drawn"] = result.spice.drawn
-    if result.reads.closed_form is not None and result.chips.closed_form is not None:
-        arrays |= {"read_variance": result.reads.closed_form, "chip_variance": result.chips.closed_form}
+    for name, part in (("read_variance", result.reads), ("chip_variance", result.chips)):
+        if part.closed_form is not None:
+            arrays[name] = part.closed_form
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)

@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from calibration.noise_files import noise_preset_text, with_fitted_noise
 from calibration.noise_fit import NoiseFit
@@ -59,11 +60,12 @@ def _sigma(fit: NoiseFit) -> Figure:
         axes.plot(t, unit * curves["sigma_expected"], color=ORANGE, label="fit, about the traces' means")
         axes.plot(t, unit * curves["sigma_process"], color=GREY, linestyle="--", label="fit, of the process")
     else:
-        for g in np.unique(curves["g_siemens"]):
+        for number, g in enumerate(np.unique(curves["g_siemens"])):
             rows = np.flatnonzero(curves["g_siemens"] == g)
             rows = rows[np.argsort(t[rows])]
-            axes.plot(t[rows], unit * curves["sigma_process"][rows], color=ORANGE, linewidth=0.9)
-    axes.set(xscale="log", yscale="log", xlabel="duration of the read [s]", ylabel="sigma [uS]")
+            label = "_" if number else "fit, one curve a conductance"
+            axes.plot(t[rows], unit * curves["sigma_process"][rows], color=ORANGE, linewidth=0.9, label=label)
+    _logarithmic(axes, "duration of the read [s]", "sigma [uS]")
     axes.legend(**LEGEND_ABOVE)
     return figure
 
@@ -74,9 +76,14 @@ def _spectrum(fit: NoiseFit) -> Figure:
     axes.fill_between(f, curves["density_low"], curves["density_high"], color=BLUE, alpha=0.25, label="95 %")
     axes.plot(f, curves["density"], color=BLUE, linewidth=0.9, label="measured")
     axes.plot(f, fit.process.density(fit.g_reference_siemens, f), color=ORANGE, label="fit (without aliasing)")
-    axes.set(xscale="log", yscale="log", xlabel="frequency [Hz]", ylabel="density [S^2 / Hz]")
+    _logarithmic(axes, "frequency [Hz]", "density [S^2 / Hz]")
     axes.legend(**LEGEND_ABOVE)
     return figure
+
+
+def _logarithmic(axes: Any, x: str, y: str) -> None:
+    axes.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _axes() -> tuple[Any, Figure]:

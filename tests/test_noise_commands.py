@@ -100,6 +100,14 @@ def test_a_tile_without_closed_form_is_drawn():
     assert (result.reads.drawn > 0).all()
 
 
+def test_rows_that_resist_have_a_closed_form_of_their_own():
+    tile = pair_tile(noise=READ, wires={"r_driver_ohm": 1000.0})
+    result = output_noise(programmed(tile), batch(tile), n_draw=100, seed=5)
+    ratio, error = result.reads.ratio()
+    assert abs(ratio - 1) < norm.isf(ALPHA / 2) * error
+    assert result.chips.closed_form is None
+
+
 def test_the_budget_has_the_noise_and_nothing_else_changes():
     """The row of read noise against its closed form on an ideal tile; rows of a quiet tile stay as they are."""
     quiet, noisy = (pair_tile(array={"n_row": 64, "n_col": 16}, **more) for more in ({}, {"noise": READ}))

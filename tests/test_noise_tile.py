@@ -132,6 +132,17 @@ def test_columns_are_correlated_where_rows_resist():
         assert_correlation(drawn[:, first], drawn[:, second], correlation[first, second])
 
 
+def test_sensitivities_are_not_offered_where_rows_resist():
+    """They leave out what a cell does to its row: the default is to solve anew, and the closed form refuses."""
+    tile = noisy(wires={"r_driver_ohm": 500.0})
+    model, rng = programmed(tile), np.random.default_rng(18)
+    output = NoisyTile(model, rng).mvm(batch(tile), rng)
+    assert output.provenance["noise"]["method"] == "circuit"
+    for statistics in (read_statistics, chip_statistics):
+        with pytest.raises(InputError, match="its rows resist, so that columns act on each other; use crosstalk"):
+            statistics(model, tile.noise, batch(tile))
+
+
 def test_ideal_rows_make_columns_independent_and_variances_agree():
     """The same sensitivities from node voltages: without a voltage along the bit line they are the closed form's."""
     for kind in ("pair", "split", "passive", "quad", "mirror"):

@@ -2,7 +2,8 @@
 
 To first order, a cell that deviates by d adds to its line's charge the area of its row's pulse times d times
 (swing of its rail) times (share of its current that reaches the clamp), the two latter from the effective matrix.
-Left out is what the bit line's own voltage at the cell does: of second order in the IR drop (docs/pcm_noise.md).
+Left out is what the bit line's own voltage at the cell does: of second order in the IR drop (docs/pcm_noise.md); and
+what the cell does to its row's voltage, where rows resist.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from tilemodel.linear import LinearTile
 from tilemodel.model import TileModel
 from tilemodel.parameters import DrivenParameters
 
-__all__ = ["CellGroup", "cell_groups", "is_linear", "negative_rows", "refuse_nonlinear"]
+__all__ = ["CellGroup", "cell_groups", "is_linear", "negative_rows", "refuse_nonlinear", "rows_resist"]
 
 FloatArray = NDArray[np.float64]
 
@@ -46,6 +47,11 @@ def is_linear(model: TileModel) -> bool:
     linear_read_out = isinstance(model.tile.read_out.circuit, IdealClamp | ResistiveClamp | MirrorReadOut)
     by_charge = model.tile.adc.kind != "cco" or model.tile.adc.i_half_ampere is None
     return model.solver == "linear" and linear_read_out and by_charge and model.tile.read_out.window == "settled"
+
+
+def rows_resist(tile: TileConfig) -> bool:
+    """Whether a cell's deviation pulls at its row's voltage, and so at other columns, which sensitivities leave out."""
+    return tile.wires.r_row_ohm > 0 or tile.wires.r_driver_ohm > 0
 
 
 def refuse_nonlinear(model: TileModel, what: str) -> None:

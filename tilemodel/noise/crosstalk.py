@@ -23,7 +23,7 @@ from tilemodel.noise.timing import ReadWindows
 from tilemodel.parameters import DrivenParameters
 from tilemodel.solvers.nodal import NodalSolution, nodal_solution
 
-__all__ = ["read_covariance"]
+__all__ = ["covariance_fits", "read_covariance"]
 
 FloatArray = NDArray[np.float64]
 
@@ -34,13 +34,13 @@ _MAX_ENTRIES = 20_000_000
 def read_covariance(model: TileModel, ticks: NDArray[np.int64]) -> FloatArray:
     """Covariance of the columns' charges from read to read [coulomb^2], [n_vec, n_col, n_col].
 
-    For any wires; `statistics.read_statistics` gives the variances alone. Raises `InputError` for a tile that is not
-    linear or too large.
+    For any wires; of ideal rows, `statistics.read_statistics` gives the variances faster. Raises `InputError` for a
+    tile that is not linear or too large.
     """
     refuse_nonlinear(model, "covariance of the columns")
     noise, tile = noise_of(model), model.tile
     g = cell_layout(tile, model.conductances).g_siemens
-    if g.size * g.shape[2] > _MAX_ENTRIES:
+    if not covariance_fits(model):
         raise InputError(
             f"tile {tile.name}: {g.size} cells times {g.shape[2]} lines are too many for the covariance of the columns "
             f"(limit {_MAX_ENTRIES:.0e}); use Monte Carlo draws, or a tile with fewer columns"
@@ -60,6 +60,12 @@ def read_covariance(model: TileModel, ticks: NDArray[np.int64]) -> FloatArray:
                 total += np.einsum("mkil,vkil,nkil->vmn", share, at, share, optimize=True)
     columns = combine_lines(tile, combine_lines(tile, total).swapaxes(1, 2))
     return 0.5 * (columns + columns.swapaxes(1, 2))
+
+
+def covariance_fits(model: TileModel) -> bool:
+    """Whether the tile is small enough for `read_covariance`."""
+    g = cell_layout(model.tile, model.conductances).g_siemens
+    return bool(g.size * g.shape[2] <= _MAX_ENTRIES)
 
 
 def _shares(model: TileModel) -> FloatArray:

@@ -14,7 +14,7 @@ from tilemodel.config.passes import Pass, tile_passes
 from tilemodel.conversion import PassOutput
 from tilemodel.model import TileModel
 from tilemodel.noise.aihwkit_law import aihwkit_read
-from tilemodel.noise.cells import cell_groups, is_linear, negative_rows
+from tilemodel.noise.cells import cell_groups, is_linear, negative_rows, rows_resist
 from tilemodel.noise.chip import aged_conductances
 from tilemodel.noise.draws import Draws, cell_deviations, charges_by_cells, charges_by_outputs
 from tilemodel.noise.process import LorentzianNoise
@@ -29,7 +29,8 @@ IntArray = NDArray[np.int64]
 Scalar = TypeVar("Scalar", np.float64, np.int64)
 Method = Literal["outputs", "cells", "circuit", "aihwkit"]
 """outputs: joint normal distribution of a linear tile's outputs. cells: every cell of a linear tile, to first order.
-circuit: every cell, and the tile solved anew for every vector and pass. aihwkit: see `aihwkit_law`."""
+circuit: every cell, and the tile solved anew for every vector and pass. aihwkit: see `aihwkit_law`.
+Where rows resist, the first two leave out what a cell does to its row's voltage."""
 
 _EMPTY_SIEMENS = 1e-15
 
@@ -68,10 +69,11 @@ class NoisyTile:
     ) -> TileOutput:
         """Charges and codes of the batch `ticks` [n_vec, n_row], drawn from `rng`.
 
-        `method` defaults to "outputs" for a linear tile and to "circuit" for any other. Raises `InputError` where a
-        method does not apply: to a tile that is not linear, or to draws per batch.
+        `method` defaults to "outputs" for a linear tile with ideal rows and to "circuit" for any other. Raises
+        `InputError` where a method does not apply: to a tile that is not linear, or to draws per batch.
         """
-        method = method or ("outputs" if is_linear(self.model) and draws == "per_vector" else "circuit")
+        by_outputs = is_linear(self.model) and not rows_resist(self.model.tile) and draws == "per_vector"
+        method = method or ("outputs" if by_outputs else "circuit")
         if draws == "per_batch" and method != "cells":
             raise InputError("draws per batch are an approximation that only method 'cells' makes")
         if method == "aihwkit":

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tilemodel.config.errors import InputError
 from tilemodel.config.noise import NoiseConfig
 from tilemodel.config.operands import Conductances
 from tilemodel.config.passes import Pass, tile_passes
 from tilemodel.config.tile import TileConfig
 from tilemodel.model import TileModel
-from tilemodel.noise.cells import CellGroup, cell_groups, negative_rows
+from tilemodel.noise.cells import CellGroup, cell_groups, negative_rows, rows_resist
 from tilemodel.noise.chip import conductance_moments
 from tilemodel.noise.read_noise import tile_process
 from tilemodel.noise.timing import ReadWindows
@@ -27,7 +28,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class OutputStatistics:
-    """Of the outputs' charges; columns are independent unless rows resist (`crosstalk.read_covariance`)."""
+    """Of the outputs' charges; columns are independent of each other, given the inputs."""
 
     mean_coulomb: FloatArray
     """[n_vec, n_col]"""
@@ -46,8 +47,9 @@ class OutputStatistics:
 def read_statistics(model: TileModel, noise: NoiseConfig, ticks: IntArray) -> OutputStatistics:
     """Statistics over reads of the chip that `model` is programmed as, for `ticks` [n_vec, n_row].
 
-    Raises `InputError` for a tile that is not linear.
+    Raises `InputError` for a tile that is not linear, and where rows resist.
     """
+    _refuse_rows(model)
     mean = model.mvm(ticks).charge_coulomb
     square = [group.g_siemens**2 for group in cell_groups(model)]
     variance = _read_variance(model, noise, ticks, [group.g_siemens for group in cell_groups(model)], square)
@@ -57,8 +59,9 @@ def read_statistics(model: TileModel, noise: NoiseConfig, ticks: IntArray) -> Ou
 def chip_statistics(model: TileModel, noise: NoiseConfig, ticks: IntArray) -> OutputStatistics:
     """Statistics over chips and reads where `model` is programmed with the targets.
 
-    The effective matrix is taken at the mean conductances. Raises `InputError` for a tile that is not linear.
+    The effective matrix is taken at the mean conductances. Raises as `read_statistics`.
     """
+    _refuse_rows(model)
     moments = [conductance_moments(noise, values) for values in model.conductances.arrays().values()]
     names = list(model.conductances.arrays())
     aged = model.programmed_with(Conductances(**{n: m.mean for n, m in zip(names, moments, strict=True)}))
@@ -113,6 +116,14 @@ def per_column(tile: TileConfig, variance_line: FloatArray) -> FloatArray:
     n_vec = len(variance_line)
     total: FloatArray = variance_line.reshape(n_vec, tile.array.n_col, tile.lines_per_column).sum(axis=2)
     return total
+
+
+def _refuse_rows(model: TileModel) -> None:
+    if rows_resist(model.tile):
+        raise InputError(
+            f"tile {model.tile.name}: its rows resist, so that columns act on each other; use crosstalk."
+            "read_covariance (small tiles) or Monte Carlo draws"
+        )
 
 
 def _read_variance(
