@@ -4,6 +4,7 @@ All draws come from the generator that is handed in. Between input vectors reads
 "per_batch" takes one deviate a cell for all vectors of a batch, an approximation that other simulators make.
 """
 
+import dataclasses
 from typing import Literal
 
 import numpy as np
@@ -77,8 +78,7 @@ def cell_deviations(
 
 
 def _one(drive: Pass, vector: int) -> Pass:
-    only = slice(vector, vector + 1)
-    return Pass(n_tick=drive.n_tick[only], height=drive.height[only], factor=drive.factor, n_tick_max=drive.n_tick_max)
+    return dataclasses.replace(drive, area=drive.area[vector : vector + 1])
 
 
 def _n_normal(n_pass: int) -> int:
