@@ -42,14 +42,14 @@ check: setup
 # Against IBM's aihwkit, in an environment of its own (torch: 0.8 GB)
 check-aihwkit: $(AIHWKIT_STAMP)
 	$(AIHWKIT_VENV)/bin/python -c 'import aihwkit'
-	$(AIHWKIT_VENV)/bin/python -m pytest tests/test_aihwkit.py
+	$(AIHWKIT_VENV)/bin/python -m pytest tests/test_aihwkit.py tests/test_noise_steps.py
 
 $(AIHWKIT_STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "aihwkit 1.1.0 has a wheel for Python 3.11 only; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Installing aihwkit into $(AIHWKIT_VENV) ..."
 	@$(PYTHON) -m venv $(AIHWKIT_VENV)
 	@$(AIHWKIT_PIP) torch==2.13.0
-	@$(AIHWKIT_PIP) --editable . pytest hypothesis
+	@$(AIHWKIT_PIP) --editable . pytest hypothesis array-api-strict
 	@$(AIHWKIT_PIP) --no-deps aihwkit==1.1.0
 	@touch $@
 

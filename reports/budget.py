@@ -10,25 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.budget_batch import Batch, as_it_is, random_batch
 from reports.variants import Part, parts_of, settled_and_cut, tile_with_only, with_tables
 from tilemodel.compact import CompactModel
-from tilemodel.config.adc import IdealAdc
 from tilemodel.config.conditions import MismatchConfig
 from tilemodel.config.errors import InputError
-from tilemodel.config.operands import (
-    Conductances,
-    combine_lines,
-    conductances_from_weights,
-    random_weights,
-    ticks_from_inputs,
-    ticks_sha256,
-)
+from tilemodel.config.operands import ticks_sha256
 from tilemodel.config.read_out import Sky130RampReadOut
 from tilemodel.config.tile import TileConfig
-from tilemodel.conversion import converter_bank
-from tilemodel.model import TileModel, ideal_charge, ideal_line_current_ampere
+from tilemodel.model import TileModel
+from tilemodel.noise.noisy_tile import NoisyTile
 from tilemodel.output import TileOutput
-from tilemodel.parameters import AnyParameters, parameters_from_tile
+from tilemodel.parameters import parameters_from_tile
 from tilemodel.version import VERSION
 
 __all__ = ["LABELS", "MIN_VECTORS", "Budget", "BudgetRow", "error_budget"]
@@ -36,8 +29,8 @@ __all__ = ["LABELS", "MIN_VECTORS", "Budget", "BudgetRow", "error_budget"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-# The budget draws from a stream of its own, whatever seeds the user gives to calibration and validation
-_STREAM = 0xB0D6E7
+# What float64 leaves of a read without noise, of the largest charge
+_ROUNDING = 1e-9
 MIN_VECTORS = 3
 """A gain and an offset a column leave nothing of two vectors."""
 
@@ -51,6 +44,8 @@ LABELS = {
     "settling": "cut window",
     "adc": "ADC",
     "mismatch": "mismatch",
+    "chip": "programming, age",
+    "read_noise": "read noise",
     "together": "all together",
 }
 """What a page calls each row, by the row's name, in the order of the rows."""
@@ -116,28 +111,6 @@ class Budget:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Batch:
-    """A tile with its operands."""
-
-    tile: TileConfig
-    parameters: AnyParameters
-    conductances: Conductances
-    ticks: IntArray
-    """[n_vec, n_row]"""
-    ideal_coulomb: FloatArray
-    """Ideal MAC of the ticks, [n_vec, n_col]."""
-    exact_coulomb: FloatArray
-    """Ideal MAC of the inputs before quantization, [n_vec, n_col]."""
-    lsb_coulomb: float | None
-
-    def value_coulomb(self, output: TileOutput) -> FloatArray:
-        """What is taken for the MAC, [n_vec, n_col]: the code times the LSB, or the charge if there is no code."""
-        if output.code is None or self.lsb_coulomb is None:
-            return output.charge_coulomb
-        return output.code.astype(np.float64) * self.lsb_coulomb
-
-
 def error_budget(tile: TileConfig, model: CompactModel | None = None, *, n_vec: int = 200, seed: int = 0) -> Budget:
     """The budget of `tile` on `n_vec` random vectors through random weights, both normal with sigma 1/3 clipped at +-1.
 
@@ -153,8 +126,8 @@ def error_budget(tile: TileConfig, model: CompactModel | None = None, *, n_vec: 
         )
     if model is not None:
         model.check_technology(tile)
-    batch = _random_batch(tile, parameters_from_tile(tile) if model is None else model.parameters, n_vec, seed)
-    whole = TileModel(tile, batch.conductances, batch.parameters).mvm(batch.ticks)
+    batch = random_batch(tile, parameters_from_tile(tile) if model is None else model.parameters, n_vec, seed)
+    whole = as_it_is(batch)
     mac_std = float(batch.exact_coulomb.std())
     if mac_std == 0:
         raise InputError(f"budget: the ideal MAC of tile {tile.name} does not vary over the batch; use more vectors")
@@ -173,32 +146,7 @@ def error_budget(tile: TileConfig, model: CompactModel | None = None, *, n_vec: 
     )
 
 
-def _random_batch(tile: TileConfig, parameters: AnyParameters, n_vec: int, seed: int) -> _Batch:
-    rng = np.random.default_rng([_STREAM, seed])
-    conductances = conductances_from_weights(tile, random_weights(tile, rng))
-    inputs = np.clip(rng.normal(0.0, 1 / 3, (n_vec, tile.array.n_row)), -1.0, 1.0)
-    if tile.drive.sign == "unsigned":
-        inputs = np.abs(inputs)
-    ticks = ticks_from_inputs(tile, inputs)
-    return _Batch(
-        tile=tile,
-        parameters=parameters,
-        conductances=conductances,
-        ticks=ticks,
-        ideal_coulomb=ideal_charge(tile, conductances, ticks),
-        exact_coulomb=inputs @ _ideal_coulomb_per_unit(tile, conductances),
-        lsb_coulomb=None if isinstance(tile.adc, IdealAdc) else converter_bank(tile).lsb_coulomb,
-    )
-
-
-def _ideal_coulomb_per_unit(tile: TileConfig, conductances: Conductances) -> FloatArray:
-    """Ideal charge of an input of 1 in each row, [n_row, n_col]: `ideal_charge` for inputs that are no whole ticks."""
-    unit = tile.drive.n_tick_max * tile.drive.t_lsb_second * getattr(tile.read_out.circuit, "ratio", 1.0)
-    result: FloatArray = unit * combine_lines(tile, ideal_line_current_ampere(tile, conductances))
-    return result
-
-
-def _contributions(batch: _Batch, whole: TileOutput) -> Iterator[tuple[str, FloatArray, FloatArray]]:
+def _contributions(batch: Batch, whole: TileOutput) -> Iterator[tuple[str, FloatArray, FloatArray]]:
     """Name, error and target [coulomb], both [n_vec, n_col], of every contribution that the tile has.
 
     The target is what the error is measured from and fitted against.
@@ -211,12 +159,32 @@ def _contributions(batch: _Batch, whole: TileOutput) -> Iterator[tuple[str, Floa
         settled, cut = settled_and_cut(tile, batch.conductances, batch.parameters)
         yield "settling", cut.mvm(batch.ticks).charge_coulomb - settled.mvm(batch.ticks).charge_coulomb, ideal
     if tile.mismatch is not None and _any_spread(tile.mismatch):
+        real = TileModel(tile, batch.conductances, batch.parameters).mvm(batch.ticks)
         nominal = TileModel(with_tables(tile, mismatch=None), batch.conductances, batch.parameters).mvm(batch.ticks)
-        yield "mismatch", batch.value_coulomb(whole) - batch.value_coulomb(nominal), ideal
+        yield "mismatch", batch.value_coulomb(real) - batch.value_coulomb(nominal), ideal
+    if tile.noise is not None:
+        yield from _noise_alone(batch)
     yield "together", batch.value_coulomb(whole) - exact, exact
 
 
-def _alone(batch: _Batch, part: Part) -> FloatArray:
+def _noise_alone(batch: Batch) -> Iterator[tuple[str, FloatArray, FloatArray]]:
+    """What one chip's programming and age do, and what its reads do, on an ideal tile."""
+    ideal = batch.ideal_coulomb
+    quiet = tile_with_only(batch.tile, batch.conductances, batch.parameters, None)
+    if any(np.any(aged != values) for aged, values in _pairs(batch)):
+        yield "chip", quiet.programmed_with(batch.aged).mvm(batch.ticks).charge_coulomb - ideal, ideal
+    rng = batch.read_stream()
+    read = NoisyTile(quiet, rng).mvm(batch.ticks, rng).charge_coulomb - ideal
+    if np.abs(read).max() > _ROUNDING * np.abs(ideal).max():
+        yield "read_noise", read, ideal
+
+
+def _pairs(batch: Batch) -> Iterator[tuple[FloatArray, FloatArray]]:
+    targets = batch.conductances.arrays()
+    return ((values, targets[name]) for name, values in batch.aged.arrays().items())
+
+
+def _alone(batch: Batch, part: Part) -> FloatArray:
     model = tile_with_only(batch.tile, batch.conductances, batch.parameters, part)
     return batch.value_coulomb(model.mvm(batch.ticks))
 
@@ -248,7 +216,7 @@ def _after_fit(error: FloatArray, target: FloatArray) -> FloatArray:
     return left
 
 
-def _provenance(batch: _Batch, model: CompactModel | None, seed: int) -> dict[str, Any]:
+def _provenance(batch: Batch, model: CompactModel | None, seed: int) -> dict[str, Any]:
     return {
         "package": f"tilemodel {VERSION}",
         "tile_sha256": batch.tile.sha256(),

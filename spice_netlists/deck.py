@@ -22,6 +22,7 @@ from spice_netlists.read_out import (
     read_out_subcircuits,
 )
 from spice_netlists.screening import model_file_sha256
+from spice_netlists.traces import ConductanceTraces, noisy_cells
 from spice_netlists.vacask_deck import vacask_files, vacask_text
 from tilemodel.config.errors import InputError
 from tilemodel.config.layout import CellLayout, cell_layout
@@ -104,19 +105,22 @@ def build_deck(
     columns: Sequence[int] | None = None,
     cell: CellCircuit | None = None,
     simulator: SimulatorConfig | None = None,
+    traces: ConductanceTraces | None = None,
 ) -> Deck:
     """The deck of one vector in one pass (`tilemodel.config.passes`), for the engine that `simulator` names.
 
     `columns` limits the deck to some columns (they don't interact where the rows have no resistance, so this is
     exact; elsewhere it is refused); `cell` replaces the cell of a gated tile by a sub-circuit of the user's;
-    `simulator` replaces the tile's settings. Raises `InputError` for operands that do not fit the tile and for a
-    cell on a tile without access devices.
+    `simulator` replaces the tile's settings; `traces` are what the conductances do in time.
+    Raises `InputError` for operands that do not fit the tile and for a cell on a tile without access devices.
     """
     simulator = simulator or tile.simulator
     t_stop = _stop_second(tile, pulses.n_tick_max)
     if simulator.engine == "vacask":
+        if traces is not None:
+            raise InputError(f"tile {tile.name}: noisy transients need [simulator] engine = 'ngspice'")
         return _vacask_deck(tile, conductances, pulses, columns, cell, simulator)
-    circuit = tile_circuit_lines(tile, conductances, pulses, columns=columns, cell=cell)
+    circuit = tile_circuit_lines(tile, conductances, pulses, columns=columns, cell=cell, traces=traces)
     text = "\n".join(
         [
             _header(tile, conductances, circuit),
@@ -179,12 +183,13 @@ def tile_circuit_lines(
     *,
     columns: Sequence[int] | None = None,
     cell: CellCircuit | None = None,
+    traces: ConductanceTraces | None = None,
 ) -> Circuit:
     """The netlist lines of a tile with one vector in one pass; arguments and errors as `build_deck`."""
     check_conductances(tile, conductances)
     lines, chip, language = _lines_of(tile, columns), draw_chip(tile), NgspiceLanguage()
     cells = cell_layout(tile, conductances)
-    includes, array, words = _array(language, tile, cells, chip, lines, cell, pulses)
+    includes, array, words = _array(language, tile, cells, chip, lines, cell, pulses, traces)
     read_outs = list(read_out_lines(language, tile, chip, lines, pulses.n_tick_max))
     sense = read_out_sense(tile, chip)
     plain = not sense.of_voltage and sense.ramp is None
@@ -213,8 +218,11 @@ def _array(
     lines: Sequence[int],
     own: CellCircuit | None,
     pulses: RowPulses,
+    traces: ConductanceTraces | None,
 ) -> tuple[tuple[Include, ...], list[str], list[str]]:
     """Model files, sub-circuits and cells, and the word lines' sources."""
+    if traces is not None:
+        return (), list(noisy_cells(tile, cells, lines, traces)), []
     if not tile.is_gated:
         if own is not None:
             raise InputError(f"tile {tile.name}: a cell circuit replaces the cell of gated tiles only")

@@ -277,3 +277,46 @@ def test_float32_lengthens_pulses_of_seven_bits(tmp_path, weights, ticks):
 def test_an_odd_number_of_columns_fails_in_aihwkit(weights, ticks):
     with pytest.raises(RuntimeError, match="must match the size"):
         aihwkit(0.15, CODINGS[0], weights[:, :3], ticks, torch.float64)
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(0, 3)], ids=["batch", "three vectors"])
+def test_read_noise_with_aihwkits_shortcuts_is_aihwkits(rows, tmp_path, monkeypatch):
+    """The same normal deviates through `_apply_xdep_pcm_read_noise` and through the option named after it."""
+    from aihwkit.simulator.tiles.analog_mvm_irdrop_t import AnalogMVMIRDropT
+
+    from tilemodel.config.load import load_noise_preset
+    from tilemodel.config.noise import NoiseConfig
+    from tilemodel.noise.aihwkit_law import aihwkit_read
+
+    rng = np.random.default_rng(8)
+    weights = rng.uniform(-1, 1, (N_ROW, N_COL))
+    ticks = rng.integers(-127, 128, (16, N_ROW))[rows]
+    resolution = 1 / 254
+    normal = rng.standard_normal((N_ROW, N_COL))
+    module = "aihwkit.simulator.tiles.analog_mvm_irdrop_t.randn_like"
+    monkeypatch.setattr(module, lambda tensor: torch.from_numpy(normal).to(tensor.dtype))
+    config = TorchInferenceRPUConfigIRDropT()
+    config.forward.xdep_pcm_read_noise_scale = 1.0
+    converter = SinglePairConductanceConverter(g_min=G_MIN_MICROSIEMENS, g_max=G_MAX_MICROSIEMENS)
+    theirs = AnalogMVMIRDropT._apply_xdep_pcm_read_noise(
+        torch.from_numpy(weights), torch.from_numpy(ticks * 2 * resolution), config.forward, converter, resolution
+    )
+
+    class Normals:
+        """A generator that gives the same deviates."""
+
+        def standard_normal(self, shape):
+            assert shape == normal.shape
+            return normal
+
+    path = tmp_path / "tile.toml"
+    path.write_text(f'name = "t"\npreset = "ibm_pcm_14nm"\n[array]\nn_row = {N_ROW}\nn_col = {N_COL}\n')
+    tile = load_tile(path)
+    scale = (G_MAX_MICROSIEMENS - G_MIN_MICROSIEMENS) / np.abs(weights).max()
+    magnitude = 1e-6 * (G_MIN_MICROSIEMENS + scale * np.abs(weights))
+    low = np.full_like(magnitude, 1e-6 * G_MIN_MICROSIEMENS)
+    pair = Conductances(g_plus=np.where(weights > 0, magnitude, low), g_minus=np.where(weights > 0, low, magnitude))
+    noise = NoiseConfig(**load_noise_preset("pcm_ibm"))
+    read = aihwkit_read(tile, noise, pair, ticks, Normals())
+    ours = 1e6 * (read.g_plus - read.g_minus) / scale
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=0, atol=1e-6)

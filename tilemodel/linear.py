@@ -50,6 +50,8 @@ class LinearTile:
                 driven_end=wires.row_driven_end,
                 north=self._north,
             )
+        self.cell_ampere: FloatArray = self._swing[:, np.newaxis, np.newaxis] * per_rail
+        """Clamp current that a row of pulse height 1 adds through each of its cells, [n_rail, n_row, n_line]."""
         self.w_eff_ampere: FloatArray = np.einsum("k,kil->il", self._swing, per_rail)
         """Clamp current a row of pulse height 1 adds, [n_row, n_line]."""
         drop = cells.rest_volt[0] - parameters.v_clamp_volt - chip.clamp_offset_volt

@@ -75,6 +75,18 @@ class TileModel:
     def _conductances_sha256(self) -> str:
         return self.conductances.sha256()
 
+    def programmed_with(self, conductances: Conductances) -> "TileModel":
+        """The same tile and parameters with other conductances."""
+        bound = self._fit_bound / self.tile.array.n_row
+        return TileModel(
+            self.tile,
+            conductances,
+            self.parameters,
+            read_out=self._read_out,
+            error_bound_coulomb_per_row=bound,
+            accuracy=self.accuracy,
+        )
+
     def passes(self, ticks: IntArray) -> list[PassOutput]:
         """What every pass of `ticks` [n_vec, n_row] gives, before the converters.
 
@@ -115,7 +127,10 @@ class TileModel:
 
     def mvm(self, ticks: IntArray) -> TileOutput:
         """Charges and codes of a batch `ticks` [n_vec, n_row]; raises as `passes`."""
-        outputs = self.passes(ticks)
+        return self.converted(ticks, self.passes(ticks))
+
+    def converted(self, ticks: IntArray, outputs: list[PassOutput], **provenance_of_noise: Any) -> TileOutput:
+        """Charges and codes of passes of `ticks`, as `passes` gives them or with noise added."""
         provenance: dict[str, Any] = {
             "engine": f"tilemodel {VERSION}",
             "solver": self.solver,
@@ -124,6 +139,7 @@ class TileModel:
             "ticks_sha256": ticks_sha256(ticks),
             "parameters": self.parameters.model_dump(mode="json"),
             "read_out": None if self._read_out is None else self._read_out.model_dump(mode="json"),
+            **provenance_of_noise,
         }
         bound = _sum([abs(output.drive.factor) * (output.error_bound_coulomb + self._fit_bound) for output in outputs])
         return tile_output(self.tile, outputs, provenance, error_bound_line_coulomb=bound)

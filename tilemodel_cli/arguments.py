@@ -23,6 +23,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     for add_command in (_add_netlist, _add_spice, _add_mvm, _add_calibrate, _add_validate, _add_budget, _add_runs):
         add_command(subparsers)
+    _add_noise(subparsers)
+    _add_fit_noise(subparsers)
     return parser
 
 
@@ -49,6 +51,19 @@ def _add_mvm(subparsers: Subparsers) -> None:
     example = "tilemodel mvm examples/ibm_pair_512x512.toml --weights w.npy --inputs x.npy -o out.npz"
     parser = _command(subparsers, "mvm", commands.mvm, summary, example, tile="TILE.toml|MODEL.json")
     _add_operands(parser, required=True)
+    parser.add_argument(
+        "--noise-seed",
+        type=_whole_number(0, 2**53),
+        default=None,
+        metavar="N",
+        help="draw a chip and its reads as [noise] of the tile says (default: without noise)",
+    )
+    parser.add_argument(
+        "--noise-method",
+        choices=("outputs", "cells", "circuit", "aihwkit"),
+        default=None,
+        help="how reads are drawn (default: outputs of a linear tile, circuit of any other; docs/pcm_noise.md)",
+    )
     _add_output(parser, "OUT.npz")
 
 
@@ -71,6 +86,37 @@ def _add_validate(subparsers: Subparsers) -> None:
     )
     _add_seed(parser)
     add_running(parser)
+    _add_output(parser, "DIR")
+
+
+def _add_noise(subparsers: Subparsers) -> None:
+    summary = "noise of a tile's outputs: closed form and Monte Carlo, reads of one chip and a population of chips"
+    example = "tilemodel noise examples/ibm_pair_64x16_noise.toml -o noise.npz"
+    parser = _command(subparsers, "noise", commands.noise, summary, example, tile="TILE.toml|MODEL.json")
+    _add_operands(parser, required=False)
+    parser.add_argument(
+        "--draws", type=_whole_number(2, 10**6), default=200, metavar="N", help="chips, and reads of one (default 200)"
+    )
+    parser.add_argument(
+        "--spice-reads",
+        type=_whole_number(2, 10**6),
+        default=0,
+        metavar="N",
+        help="read the first vector so many times in ngspice too (small tiles; default: not)",
+    )
+    _add_processes(parser)
+    _add_seed(parser)
+    _add_output(parser, "OUT.npz")
+
+
+def _add_fit_noise(subparsers: Subparsers) -> None:
+    summary = "fit read noise to measured traces, or sigmas by conductance and duration (CSV; docs/pcm_noise.md)"
+    example = "tilemodel fit-noise traces.csv --v-read 0.2 -o fitted_noise"
+    parser = _command(subparsers, "fit-noise", commands.fit_noise, summary, example, tile="DATA.csv")
+    parser.add_argument(
+        "--v-read", type=float, default=None, metavar="VOLT", help="read voltage, where the traces are currents"
+    )
+    parser.add_argument("--model", metavar="MODEL.json", help="compact model to write the noise into (DIR/model.json)")
     _add_output(parser, "DIR")
 
 

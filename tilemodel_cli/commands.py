@@ -25,7 +25,7 @@ from tilemodel.config.operands import (
 from tilemodel.config.passes import tile_passes
 from tilemodel_cli.running import runner_of
 
-__all__ = ["Command", "budget_tile", "calibrate_tile", "mvm", "netlist", "spice", "validate_tile"]
+__all__ = ["Command", "budget_tile", "calibrate_tile", "fit_noise", "mvm", "netlist", "noise", "spice", "validate_tile"]
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -88,7 +88,40 @@ def mvm(options: argparse.Namespace) -> int:
     else:
         tile = load_tile(options.tile)
         model = TileModel(tile, load_conductances(tile, options.weights))
-    save_output(model.mvm(load_ticks(tile, options.inputs)), options.output)
+    ticks = load_ticks(tile, options.inputs)
+    if options.noise_seed is None:
+        output = model.mvm(ticks)
+    else:
+        from tilemodel.noise.noisy_tile import noisy_tile
+
+        rng = np.random.default_rng(options.noise_seed)
+        output = noisy_tile(model, rng).mvm(ticks, rng, method=options.noise_method)
+    save_output(output, options.output)
+    return 0
+
+
+def noise(options: argparse.Namespace) -> int:
+    """Compute the noise of a tile's outputs in closed form and by Monte Carlo."""
+    from reports.noise import noise_lines, output_noise, save_noise
+    from tilemodel.compact import load_model
+    from tilemodel.model import TileModel
+
+    _check_output(options)
+    compact = load_model(options.tile) if options.tile.endswith(".json") else None
+    tile = load_tile(options.tile) if compact is None else compact.tile
+    rng = np.random.default_rng(options.seed)
+    if options.weights:
+        conductances = load_conductances(tile, options.weights)
+    else:
+        conductances = conductances_from_weights(tile, random_weights(tile, rng))
+    ticks = load_ticks(tile, options.inputs) if options.inputs else random_ticks(tile, rng, 8)
+    model = TileModel(tile, conductances) if compact is None else compact.tile_model(conductances)
+    result = output_noise(
+        model, ticks, n_draw=options.draws, seed=options.seed, n_spice=options.spice_reads, processes=options.processes
+    )
+    save_noise(result, options.output)
+    for line in noise_lines(result):
+        _say(line)
     return 0
 
 
@@ -149,6 +182,25 @@ def budget_tile(options: argparse.Namespace) -> int:
     for line in budget_lines(budget):
         _say(line)
     _say(f"budget: {page.absolute().as_uri()}")
+    return 0
+
+
+def fit_noise(options: argparse.Namespace) -> int:
+    """Fit read noise to measured traces or sigmas, write preset, figures and, if asked, a compact model with it."""
+    from calibration.noise_data import NoiseTraces, read_noise_csv
+    from calibration.noise_table import fit_table
+    from calibration.noise_traces import fit_traces
+    from reports.noise_fit import FIT_MARKER, noise_fit_lines, write_noise_fit
+    from tilemodel.compact import load_model
+
+    check_folder_target(options.output, marker=FIT_MARKER)
+    model = load_model(options.model) if options.model else None
+    data = read_noise_csv(options.tile, v_read_volt=options.v_read)
+    fit = fit_traces(data) if isinstance(data, NoiseTraces) else fit_table(data)
+    path = write_noise_fit(fit, options.output, model)
+    for line in noise_fit_lines(fit):
+        _say(line)
+    _say(f'in a tile file: [noise] preset = "{path}"')
     return 0
 
 

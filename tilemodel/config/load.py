@@ -17,7 +17,7 @@ from tilemodel.config.errors import InputError
 from tilemodel.config.sources import ParameterSource
 from tilemodel.config.tile import TileConfig
 
-__all__ = ["explain_validation", "load_tile", "preset_names", "read_limited", "tile_from_mapping"]
+__all__ = ["explain_validation", "load_noise_preset", "load_tile", "preset_names", "read_limited", "tile_from_mapping"]
 
 _UNITS = (
     "ohm",
@@ -33,6 +33,8 @@ _UNITS = (
     "percent",
     "celsius",
     "per_kelvin",
+    "per_root_hertz",
+    "siemens_per_root_hertz",
     "hertz",
     "cycle",
 )
@@ -40,10 +42,10 @@ _SOURCED_KEYS = {"value", "unit", "kind", "source", "locator", "validity"}
 _MAX_FILE_BYTES = 1_000_000
 
 
-def preset_names() -> list[str]:
-    """Names of the presets that come with the package."""
-    folder = resources.files("tilemodel") / "presets"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+def preset_names(folder: str = "presets") -> list[str]:
+    """Names of the presets that come with the package: of tiles, or of noise (`folder` "noise/presets")."""
+    entries = (resources.files("tilemodel") / folder).iterdir()
+    return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
 
 
 def load_tile(path: str | Path) -> TileConfig:
@@ -70,6 +72,7 @@ def _load(path: Path) -> TileConfig:
     if preset is not None:
         preset_path = _preset_path(path, preset)
         _merge(values, sources, _read_toml(preset_path), preset_path, is_preset=True)
+    _lay_noise_preset(values, sources, content, path)
     _merge(values, sources, content, path, is_preset=False)
     _resolve_files(values, path.parent)
     return tile_from_mapping(values, sources=sources, where=str(path))
@@ -133,16 +136,40 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not valid TOML, so no tile file: {error}") from None
 
 
-def _preset_path(tile_path: Path, preset: str) -> Path:
+def _lay_noise_preset(
+    values: dict[str, Any], sources: dict[str, ParameterSource], content: dict[str, Any], path: Path
+) -> None:
+    """Lay the preset that `[noise]` of a tile file names under its own values."""
+    noise = content.get("noise")
+    preset = noise.get("preset") if isinstance(noise, dict) else None
+    if not isinstance(noise, dict) or preset is None:
+        return
+    if not isinstance(preset, str):
+        raise InputError(f"{path} [noise]: preset must be a name or a path in quotes, not {preset!r}")
+    preset_path = _preset_path(path, preset, "noise/presets")
+    _merge(values, sources, {"noise": _read_toml(preset_path)}, preset_path, is_preset=True)
+    content["noise"] = {key: item for key, item in noise.items() if key != "preset"}
+
+
+def load_noise_preset(preset: str, folder: str | Path = ".") -> dict[str, Any]:
+    """Plain values of a noise preset: of the package by name, or a file ending in .toml in `folder`."""
+    values: dict[str, Any] = {}
+    path = _preset_path(Path(folder) / "-", preset, "noise/presets")
+    _merge(values, {}, _read_toml(path), path, is_preset=True)
+    return values
+
+
+def _preset_path(tile_path: Path, preset: str, folder: str = "presets") -> Path:
     """The preset `preset`: a path ending in .toml is taken from the tile file's folder, a name from the package."""
     if preset.endswith(".toml"):
         return tile_path.parent / preset
-    if preset not in preset_names():
+    known = preset_names(folder)
+    if preset not in known:
         raise InputError(
-            f"{tile_path}: unknown preset {preset!r}; known are {', '.join(preset_names())}, "
+            f"{tile_path}: unknown preset {preset!r}; known are {', '.join(known)}, "
             "or give the path of a preset file (ending in .toml)"
         )
-    return Path(str(resources.files("tilemodel") / "presets" / f"{preset}.toml"))
+    return Path(str(resources.files("tilemodel") / folder / f"{preset}.toml"))
 
 
 def _merge(
@@ -244,11 +271,17 @@ def _locate(names: list[str], root: type[BaseModel]) -> tuple[str, list[str]]:
         fields = getattr(section, "model_fields", {})
         if name in fields:
             table.append(name)
-            section = fields[name].annotation
+            section = _without_none(fields[name].annotation)
         else:
             section = next((kind for kind in _union_members(section) if _tag(kind) == name), section)
     fields = getattr(section, "model_fields", {})
     return ".".join(table), [field for field in fields if field != "sources"]
+
+
+def _without_none(annotation: Any) -> Any:
+    """The table's own type, where the table may be absent."""
+    members = [kind for kind in _union_members(annotation) if kind is not type(None)]
+    return members[0] if len(members) == 1 else annotation
 
 
 def _union_members(annotation: Any) -> tuple[Any, ...]:

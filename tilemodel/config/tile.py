@@ -14,6 +14,7 @@ from tilemodel.config.adc import AdcConfig, IdealAdc
 from tilemodel.config.cell import Cell, GatedCell, GatedPairCell, Sky130NfetAccess
 from tilemodel.config.conditions import ConditionsConfig, MismatchConfig
 from tilemodel.config.drive import DriveConfig
+from tilemodel.config.noise import NoiseConfig
 from tilemodel.config.read_out import IdealClamp, ReadOutConfig, Sky130RampReadOut
 from tilemodel.config.section import Percent, Positive, Section
 from tilemodel.config.sources import ParameterSource
@@ -100,6 +101,7 @@ class TileConfig(Section):
     adc: AdcConfig
     conditions: ConditionsConfig = ConditionsConfig()
     mismatch: MismatchConfig | None = None
+    noise: NoiseConfig | None = None
     simulator: SimulatorConfig = SimulatorConfig()
     spec: SpecConfig = SpecConfig()
     sources: dict[str, ParameterSource] = Field(default_factory=dict)
@@ -204,4 +206,6 @@ class TileConfig(Section):
     def sha256(self) -> str:
         """Hash of every value but the name and the sources [hexadecimal]."""
         content = self.model_dump(mode="json", exclude={"name": True, "sources": True, **_FILES})
+        if self.noise is None:
+            del content["noise"]  # a tile without noise keeps the hash that it had before there was any
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
