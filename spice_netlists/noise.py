@@ -65,7 +65,7 @@ def simulate_noise(
         raise InputError(f"noisy transients take one input vector, got {len(ticks)}")
     if tile.noise is None or (tile.noise.read is None and tile.noise.telegraph is None):
         raise InputError(f'tile {tile.name} has no read noise; add [noise.read] or [noise] preset = "pcm_ibm"')
-    engine = engine_version(tile.simulator)
+    engine = engine_version(tile.simulator.engine)
     copies = min(_copies(tile), n_read)
     wide, operands = _side_by_side(tile, conductances, copies)
     seeds = rng.spawn(-(-n_read // copies))

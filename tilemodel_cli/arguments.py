@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from tilemodel.version import VERSION
 from tilemodel_cli import commands, runs
-from tilemodel_cli.running import add_running, add_store, byte_count, whole_number
+from tilemodel_cli.running import add_processes, add_running, add_store, byte_count, whole_number
 
 __all__ = ["build_parser"]
 
@@ -21,10 +21,18 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tilemodel {VERSION}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    for add_command in (_add_netlist, _add_spice, _add_mvm, _add_calibrate, _add_validate, _add_budget, _add_runs):
+    for add_command in (
+        _add_netlist,
+        _add_spice,
+        _add_mvm,
+        _add_calibrate,
+        _add_validate,
+        _add_noise,
+        _add_fit_noise,
+        _add_budget,
+        _add_runs,
+    ):
         add_command(subparsers)
-    _add_noise(subparsers)
-    _add_fit_noise(subparsers)
     return parser
 
 
@@ -53,7 +61,7 @@ def _add_mvm(subparsers: Subparsers) -> None:
     _add_operands(parser, required=True)
     parser.add_argument(
         "--noise-seed",
-        type=_whole_number(0, 2**53),
+        type=whole_number(0, 2**53),
         default=None,
         metavar="N",
         help="draw a chip and its reads as [noise] of the tile says (default: without noise)",
@@ -95,16 +103,16 @@ def _add_noise(subparsers: Subparsers) -> None:
     parser = _command(subparsers, "noise", commands.noise, summary, example, tile="TILE.toml|MODEL.json")
     _add_operands(parser, required=False)
     parser.add_argument(
-        "--draws", type=_whole_number(2, 10**6), default=200, metavar="N", help="chips, and reads of one (default 200)"
+        "--draws", type=whole_number(2, 10**6), default=200, metavar="N", help="chips, and reads of one (default 200)"
     )
     parser.add_argument(
         "--spice-reads",
-        type=_whole_number(2, 10**6),
+        type=whole_number(2, 10**6),
         default=0,
         metavar="N",
         help="read the first vector so many times in ngspice too (small tiles; default: not)",
     )
-    _add_processes(parser)
+    add_processes(parser)
     _add_seed(parser)
     _add_output(parser, "OUT.npz")
 

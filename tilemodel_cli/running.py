@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spice_netlists.runs import Runner, RunStore
 
-__all__ = ["add_running", "add_store", "byte_count", "runner_of", "store_of", "whole_number"]
+__all__ = ["add_processes", "add_running", "add_store", "byte_count", "runner_of", "store_of", "whole_number"]
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
 def add_running(parser: argparse.ArgumentParser) -> None:
     """`--processes`, `--executor`, `--memory-limit` and the store's options."""
-    parser.add_argument(
-        "--processes",
-        type=whole_number(1, 1024),
-        default=None,
-        metavar="N",
-        help="simulators at a time (default: cores)",
-    )
+    add_processes(parser)
     parser.add_argument(
         "--executor",
         default="processes",
@@ -37,6 +31,17 @@ def add_running(parser: argparse.ArgumentParser) -> None:
     )
     store = add_store(parser)
     store.add_argument("--no-store", action="store_true", help="neither use nor keep stored runs")
+
+
+def add_processes(parser: argparse.ArgumentParser) -> None:
+    """`--processes`."""
+    parser.add_argument(
+        "--processes",
+        type=whole_number(1, 1024),
+        default=None,
+        metavar="N",
+        help="simulators at a time (default: cores)",
+    )
 
 
 def add_store(parser: argparse.ArgumentParser) -> "argparse._MutuallyExclusiveGroup":
