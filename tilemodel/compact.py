@@ -97,8 +97,14 @@ class CompactModel(Section):
     read_out: ReadOutFit | None = None
     provenance: Provenance
 
-    def tile_model(self, conductances: Conductances, tile: TileConfig | None = None) -> TileModel:
-        """The fast model of `tile` (default: the calibrated one) with this model's parameters.
+    def tile_model(
+        self,
+        conductances: Conductances,
+        tile: TileConfig | None = None,
+        *,
+        accuracy: float | Literal["exact"] = "exact",
+    ) -> TileModel:
+        """The fast model of `tile` (default: the calibrated one) with this model's parameters, as accurate as wanted.
 
         Raises `InputError` if `tile` differs in more than size, read-out end, converter and specs. Warns where
         conductances lie outside the range that was calibrated.
@@ -117,6 +123,7 @@ class CompactModel(Section):
             self.parameters,
             read_out=None if self.read_out is None else self.read_out.parameters,
             error_bound_coulomb_per_row=bound,
+            accuracy=accuracy,
         )
 
     def _warn_outside_range(self, conductances: Conductances) -> None:

@@ -1,7 +1,7 @@
 """The commands and their options."""
 
 import argparse
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from tilemodel.version import VERSION
 from tilemodel_cli import commands, runs
@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_fit_noise,
         _add_budget,
         _add_runs,
+        _add_compile,
     ):
         add_command(subparsers)
     return parser
@@ -59,6 +60,13 @@ def _add_mvm(subparsers: Subparsers) -> None:
     example = "tilemodel mvm examples/ibm_pair_512x512.toml --weights w.npy --inputs x.npy -o out.npz"
     parser = _command(subparsers, "mvm", commands.mvm, summary, example, tile="TILE.toml|MODEL.json")
     _add_operands(parser, required=True)
+    parser.add_argument(
+        "--accuracy",
+        type=_accuracy,
+        default="exact",
+        metavar="FRACTION",
+        help="largest error to trade for speed, as a fraction of full scale (gated tiles; default: exact)",
+    )
     parser.add_argument(
         "--noise-seed",
         type=whole_number(0, 2**53),
@@ -159,6 +167,21 @@ def _add_runs(subparsers: Subparsers) -> None:
                 "--older-than", type=whole_number(0, 36500), metavar="DAYS", help="remove older results"
             )
             action.add_argument("--max-size", type=byte_count, metavar="SIZE", help="keep the newest, up to this size")
+
+
+def _add_compile(subparsers: Subparsers) -> None:
+    summary = "compile the fast model's kernels once after installation, so that no later command waits for it"
+    parser = subparsers.add_parser("compile", help=summary, description=summary)
+    parser.set_defaults(run=commands.compile_kernels)
+
+
+def _accuracy(text: str) -> float | Literal["exact"]:
+    if text == "exact":
+        return "exact"
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a fraction of full scale or 'exact', got {text!r}") from None
 
 
 def _command(

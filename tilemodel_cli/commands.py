@@ -25,7 +25,18 @@ from tilemodel.config.operands import (
 from tilemodel.config.passes import tile_passes
 from tilemodel_cli.running import runner_of
 
-__all__ = ["Command", "budget_tile", "calibrate_tile", "fit_noise", "mvm", "netlist", "noise", "spice", "validate_tile"]
+__all__ = [
+    "Command",
+    "budget_tile",
+    "calibrate_tile",
+    "compile_kernels",
+    "fit_noise",
+    "mvm",
+    "netlist",
+    "noise",
+    "spice",
+    "validate_tile",
+]
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -84,10 +95,10 @@ def mvm(options: argparse.Namespace) -> int:
     if options.tile.endswith(".json"):
         compact = load_model(options.tile)
         tile = compact.tile
-        model = compact.tile_model(load_conductances(tile, options.weights))
+        model = compact.tile_model(load_conductances(tile, options.weights), accuracy=options.accuracy)
     else:
         tile = load_tile(options.tile)
-        model = TileModel(tile, load_conductances(tile, options.weights))
+        model = TileModel(tile, load_conductances(tile, options.weights), accuracy=options.accuracy)
     ticks = load_ticks(tile, options.inputs)
     if options.noise_seed is None:
         output = model.mvm(ticks)
@@ -122,6 +133,16 @@ def noise(options: argparse.Namespace) -> int:
     save_noise(result, options.output)
     for line in noise_lines(result):
         _say(line)
+    return 0
+
+
+def compile_kernels(options: argparse.Namespace) -> int:
+    """Compile the fast model's kernels now."""
+    from tilemodel.warm_up import compile_kernels as kernels
+
+    del options
+    for what in kernels():
+        _say(f"compiling: {what}")
     return 0
 
 

@@ -1,0 +1,44 @@
+"""Compile all kernels before they are needed: their machine code is kept on disk, and no later call waits for it."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tilemodel.config.load import load_tile
+from tilemodel.config.operands import conductances_from_weights
+from tilemodel.config.tile import TileConfig
+from tilemodel.model import TileModel
+
+__all__ = ["compile_kernels"]
+
+_SIZE = "[array]\nn_row = 4\nn_col = 2\n"
+_SWITCH = f'{_SIZE}[cell.access]\nkind = "switch"\nr_on_ohm = 880.0\n[drive]\nt_edge_second = 1e-12\n'
+_SINH = f'{_SIZE}[cell.device]\nkind = "sinh"\nv_sinh_volt = 0.43\npolarity_asymmetry = 0.0\n'
+_COMPRESSING = '[adc]\nkind = "cco"\nf_hertz_per_ampere = 6.24e13\ni_half_ampere = 5e-4\nphase_cycle = 0.0\n'
+# Kernel by kernel: preset, what differs from it, and the accuracy
+_TILES: tuple[tuple[str, str, str, float | None], ...] = (
+    ("oscillators", "ibm_pcm_14nm", f"{_SIZE}{_COMPRESSING}count_max = 4095\n", None),
+    ("relaxation", "ibm_pcm_14nm", _SINH, None),
+    ("gated events", "sky130_1t1r", _SWITCH, None),
+    ("lumped events, single precision", "sky130_1t1r", _SWITCH, 1e-2),
+    ("lumped events, double precision", "sky130_1t1r", _SWITCH, 1e-5),
+)
+
+
+def compile_kernels() -> Iterator[str]:
+    """Run every kernel once on a small tile; yields what is compiled next."""
+    for what, preset, text, accuracy in _TILES:
+        yield what
+        tile = _tile(preset, text)
+        c = conductances_from_weights(tile, np.full((tile.array.n_row, tile.array.n_col), 0.5))
+        model = TileModel(tile, c) if accuracy is None else TileModel(tile, c, accuracy=accuracy)
+        model.mvm(np.arange(tile.array.n_row, dtype=np.int64)[np.newaxis])
+
+
+def _tile(preset: str, text: str) -> TileConfig:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tile.toml"
+        path.write_text(f'name = "warm_up"\npreset = "{preset}"\n{text}')
+        return load_tile(path)
