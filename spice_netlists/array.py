@@ -7,7 +7,15 @@ from itertools import pairwise
 import numpy as np
 
 from spice_netlists.language import Language
-from spice_netlists.nodes import bit_line_nodes, line_end, rail_names, rail_node, rails_resist, word_line_names
+from spice_netlists.nodes import (
+    bit_line_nodes,
+    line_end,
+    rail_names,
+    rail_node,
+    rail_nodes,
+    rails_resist,
+    word_line_names,
+)
 from tilemodel.config.layout import CellLayout, lines_read_north
 from tilemodel.config.tile import TileConfig
 
@@ -36,11 +44,13 @@ def driven_cells(
         for rail, g_rail in zip(rail_names(tile), cells.g_siemens, strict=True):
             g = g_rail[:, line]
             rows = np.flatnonzero(g > 0)
-            at_rail = [rail_node(tile, rail, row, line) for row in rows.tolist()]
+            at_rail = rail_nodes(tile, rail, rows.tolist(), line)
             if memory is None:
                 resistances = (1.0 / g[rows]).tolist()
-                for row, a, ohm in zip(rows.tolist(), at_rail, resistances, strict=True):
-                    yield language.resistor(f"Rg{rail}{line}_{row}", a, node[row], ohm)
+                yield from [
+                    language.resistor(f"Rg{rail}{line}_{row}", a, node[row], ohm)
+                    for row, a, ohm in zip(rows.tolist(), at_rail, resistances, strict=True)
+                ]
             else:
                 for row, a, siemens in zip(rows.tolist(), at_rail, g[rows].tolist(), strict=True):
                     yield language.instance(f"Xg{rail}{line}_{row}", (a, node[row]), memory, {"g": siemens})
@@ -51,6 +61,7 @@ def gated_cells(tile: TileConfig, cells: CellLayout, lines: Sequence[int]) -> It
     names, words = rail_names(tile), word_line_names(tile)
     for line in lines:
         node = bit_line_nodes(tile, line)
+        at_rails = list(zip(*(rail_nodes(tile, rail, range(tile.array.n_row), line) for rail in names), strict=True))
         for row, g in enumerate(cells.g_siemens[0, :, line].tolist()):
             if g > 0:
                 yield GatedCellPins(
@@ -59,7 +70,7 @@ def gated_cells(tile: TileConfig, cells: CellLayout, lines: Sequence[int]) -> It
                     g_siemens=g,
                     bit_line=node[row],
                     words=[f"{word}{row}" for word in words],
-                    rails=[rail_node(tile, rail, row, line) for rail in names],
+                    rails=list(at_rails[row]),
                 )
 
 
@@ -74,11 +85,10 @@ def bit_lines(language: Language, tile: TileConfig, lines: Sequence[int]) -> Ite
         toward_clamp = [end, *node[:-1]] if north[line] else [*node[1:], end]
         yield language.comment(f"Bit line {line}, read {'north' if north[line] else 'south'}")
         if r > 0:
-            for row, (here, there) in enumerate(zip(node, toward_clamp, strict=True)):
-                yield language.resistor(f"Rw{line}_{row}", here, there, r)
+            segments = enumerate(zip(node, toward_clamp, strict=True))
+            yield from [language.resistor(f"Rw{line}_{row}", here, there, r) for row, (here, there) in segments]
             if c > 0:
-                for row, here in enumerate(node):
-                    yield language.capacitor(f"Cw{line}_{row}", here, "0", c)
+                yield from [language.capacitor(f"Cw{line}_{row}", here, "0", c) for row, here in enumerate(node)]
         elif c > 0:
             yield language.capacitor(f"Cw{line}", end, "0", c * len(node))
         if wires.r_terminal_ohm > 0:

@@ -6,10 +6,12 @@
 `<rail><row>_<line>` and its driver's, `d<rail><row>`. Lines and rows count from 0, row 0 at the north end.
 """
 
+from collections.abc import Iterable
+
 from tilemodel.config.cell import GatedCell, GatedPairCell, PassiveCell
 from tilemodel.config.tile import TileConfig
 
-__all__ = ["bit_line_nodes", "line_end", "rail_names", "rail_node", "rails_resist", "word_line_names"]
+__all__ = ["bit_line_nodes", "line_end", "rail_names", "rail_node", "rail_nodes", "rails_resist", "word_line_names"]
 
 
 def rail_names(tile: TileConfig) -> tuple[str, ...]:
@@ -37,9 +39,16 @@ def rails_resist(tile: TileConfig) -> bool:
 
 def rail_node(tile: TileConfig, rail: str, row: int, line: int) -> str:
     """Where the cell of bit line `line` hangs on a rail of row `row`."""
-    if not rails_resist(tile):
-        return rail if tile.is_gated else f"{rail}{row}"
-    return f"{rail}{row}_{line}" if tile.wires.r_row_ohm > 0 else f"{rail}{row}"
+    return rail_nodes(tile, rail, (row,), line)[0]
+
+
+def rail_nodes(tile: TileConfig, rail: str, rows: Iterable[int], line: int) -> list[str]:
+    """Where the cells of bit line `line` hang on a rail of `rows`."""
+    if tile.wires.r_row_ohm > 0:
+        return [f"{rail}{row}_{line}" for row in rows]
+    if tile.is_gated and not rails_resist(tile):
+        return [rail for _ in rows]
+    return [f"{rail}{row}" for row in rows]
 
 
 def line_end(tile: TileConfig, line: int) -> str:

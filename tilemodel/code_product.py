@@ -38,21 +38,27 @@ class CodeProduct:
         gain, lsb, self._shift = bank.level_law()
         scale = gain / lsb
         self._level_per_second = scale * programmed.offset_ampere
+        self._dtype = np.dtype(dtype)
+        self._one_pass = tile.drive.coding in ("conventional", "amplitude") and tile.drive.sign != "two_phase"
+        self._line_is_column = tile.lines_per_column == 1
         self._constants: dict[int, NDArray[np.floating]] = {}
         self._weight = np.ascontiguousarray(programmed.w_eff_coulomb_per_tick * scale, dtype=dtype)
 
     def __call__(self, ticks: IntArray) -> IntArray:
         """Codes [n_vec, n_col] of `ticks` [n_vec, n_row], which have been checked."""
-        total: IntArray | None = None
-        for drive in tile_passes(self._tile, ticks):
-            level = drive.area.astype(self._weight.dtype) @ self._weight
-            level += self._constant(drive.n_tick_max)
-            part = self._bank.codes_of_levels(level)
-            if drive.factor != 1:
-                part *= drive.factor
-            total = part if total is None else total + part
-        assert total is not None
-        return combine_lines(self._tile, total)
+        if self._one_pass:
+            return self._combined(self._codes(ticks, self._tile.drive.n_tick_max))
+        parts = [drive.factor * self._codes(drive.area, drive.n_tick_max) for drive in tile_passes(self._tile, ticks)]
+        return self._combined(sum(parts[1:], start=parts[0]))
+
+    def _codes(self, area: IntArray, n_tick_max: int) -> IntArray:
+        """Codes of the lines [n_vec, n_line] for one pass."""
+        level = area.astype(self._dtype) @ self._weight
+        level += self._constant(n_tick_max)
+        return self._bank.codes_of_levels(level)
+
+    def _combined(self, code_line: IntArray) -> IntArray:
+        return code_line if self._line_is_column else combine_lines(self._tile, code_line)
 
     def _constant(self, n_tick_max: int) -> NDArray[np.floating]:
         """What the converters' shift and the clamps' offset add over the window of a pass, [n_line]."""

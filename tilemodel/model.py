@@ -115,15 +115,16 @@ class TileModel:
         A linear tile whose converters are linear costs one product in `dtype` and its rounding. float32 takes half
         the time and puts levels that lie within its rounding of a step on the other side. All others ignore `dtype`.
         """
-        if not (isinstance(self._programmed, LinearTile) and is_code_product(self.tile, self._bank)):
-            code = self.mvm(ticks).code
-            if code is None:
-                raise InputError(f"tile {self.tile.name}: an ideal converter has no codes; give [adc] another kind")
-            return code
+        product = self._products.get(dtype)
+        if product is None:
+            if not (isinstance(self._programmed, LinearTile) and is_code_product(self.tile, self._bank)):
+                code = self.mvm(ticks).code
+                if code is None:
+                    raise InputError(f"tile {self.tile.name}: an ideal converter has no codes; give [adc] another kind")
+                return code
+            product = self._products[dtype] = CodeProduct(self.tile, self._programmed, self._bank, dtype)
         check_ticks(self.tile, ticks)
-        if dtype not in self._products:
-            self._products[dtype] = CodeProduct(self.tile, self._programmed, self._bank, dtype)
-        return self._products[dtype](ticks)
+        return product(ticks)
 
     def mvm(self, ticks: IntArray) -> TileOutput:
         """Charges and codes of a batch `ticks` [n_vec, n_row]; raises as `passes`."""
