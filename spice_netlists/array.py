@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import numpy as np
 
@@ -46,11 +46,8 @@ def driven_cells(
             rows = np.flatnonzero(g > 0)
             at_rail = rail_nodes(tile, rail, rows.tolist(), line)
             if memory is None:
-                resistances = (1.0 / g[rows]).tolist()
-                yield from [
-                    language.resistor(f"Rg{rail}{line}_{row}", a, node[row], ohm)
-                    for row, a, ohm in zip(rows.tolist(), at_rail, resistances, strict=True)
-                ]
+                at_line, ohm = [node[row] for row in rows.tolist()], (1.0 / g[rows]).tolist()
+                yield from language.resistors(f"Rg{rail}{line}_", rows.tolist(), at_rail, at_line, ohm)
             else:
                 for row, a, siemens in zip(rows.tolist(), at_rail, g[rows].tolist(), strict=True):
                     yield language.instance(f"Xg{rail}{line}_{row}", (a, node[row]), memory, {"g": siemens})
@@ -85,8 +82,7 @@ def bit_lines(language: Language, tile: TileConfig, lines: Sequence[int]) -> Ite
         toward_clamp = [end, *node[:-1]] if north[line] else [*node[1:], end]
         yield language.comment(f"Bit line {line}, read {'north' if north[line] else 'south'}")
         if r > 0:
-            segments = enumerate(zip(node, toward_clamp, strict=True))
-            yield from [language.resistor(f"Rw{line}_{row}", here, there, r) for row, (here, there) in segments]
+            yield from language.resistors(f"Rw{line}_", range(len(node)), node, toward_clamp, repeat(r))
             if c > 0:
                 yield from [language.capacitor(f"Cw{line}_{row}", here, "0", c) for row, here in enumerate(node)]
         elif c > 0:

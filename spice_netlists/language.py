@@ -3,7 +3,7 @@
 The first letter of an element's name says what it is (R, C, V, X), as ngspice wants it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 __all__ = ["Language", "NgspiceLanguage"]
@@ -17,6 +17,12 @@ class Language(Protocol):
     def resistor(self, name: str, a: str, b: str, ohm: float) -> str: ...
 
     def capacitor(self, name: str, a: str, b: str, farad: float) -> str: ...
+
+    def resistors(
+        self, prefix: str, rows: Iterable[int], a: Iterable[str], b: Iterable[str], ohm: Iterable[float]
+    ) -> list[str]:
+        """Many at once, named `prefix` and their row."""
+        ...
 
     def dc_source(self, name: str, node: str, volt: float) -> str:
         """A voltage source from `node` to ground."""
@@ -39,6 +45,12 @@ class NgspiceLanguage:
 
     def resistor(self, name: str, a: str, b: str, ohm: float) -> str:
         return f"{name} {a} {b} {ohm!r}"
+
+    def resistors(
+        self, prefix: str, rows: Iterable[int], a: Iterable[str], b: Iterable[str], ohm: Iterable[float]
+    ) -> list[str]:
+        elements = zip(rows, a, b, ohm, strict=False)
+        return [f"{prefix}{row} {here} {there} {value!r}" for row, here, there, value in elements]
 
     def capacitor(self, name: str, a: str, b: str, farad: float) -> str:
         return f"{name} {a} {b} {farad!r}"

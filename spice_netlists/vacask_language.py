@@ -83,6 +83,12 @@ class VacaskLanguage:
     def resistor(self, name: str, a: str, b: str, ohm: float) -> str:
         return f"{name} ({a} {b}) res r={_number(ohm)}"
 
+    def resistors(
+        self, prefix: str, rows: Iterable[int], a: Iterable[str], b: Iterable[str], ohm: Iterable[float]
+    ) -> list[str]:
+        elements = zip(rows, a, b, ohm, strict=False)
+        return [self.resistor(f"{prefix}{row}", here, there, value) for row, here, there, value in elements]
+
     def capacitor(self, name: str, a: str, b: str, farad: float) -> str:
         return f"{name} ({a} {b}) cap c={_number(farad)}"
 
