@@ -16,6 +16,7 @@ from spice_netlists.deck import Deck
 from spice_netlists.errors import SimulatorError, SimulatorMissingError
 from spice_netlists.process import Limits, StopSignal, Waveforms, check_exit, check_time, in_run_folder, run_process
 from spice_netlists.rawfile import read_raw
+from spice_netlists.screening import model_file_sha256
 
 __all__ = ["find_ngspice", "ngspice_version", "run_ngspice"]
 
@@ -68,6 +69,7 @@ def run_ngspice(deck: Deck, *, limits: Limits, stop: StopSignal) -> Waveforms:
     def work(folder: Path) -> Waveforms:
         (folder / "deck.cir").write_text(deck.text)
         (folder / ".spiceinit").write_text("set num_threads=1\n")
+        _check_includes(deck)
         for include in deck.includes:
             (folder / include.name).symlink_to(include.path)
         # With HOME here ngspice reads this run's .spiceinit and not the user's (its option -n would skip both)
@@ -76,9 +78,21 @@ def run_ngspice(deck: Deck, *, limits: Limits, stop: StopSignal) -> Waveforms:
         status, log = run_process("ngspice", command, folder, limits=limits, stop=stop, environment=environment)
         failure = next((line.strip() for line in log.splitlines() if _FAILURE.search(line)), None)
         check_exit("ngspice", status, log, failure)
+        _check_includes(deck)
         return _read_result(folder / "out.raw", deck, log)
 
     return in_run_folder("ngspice", work, stop)
+
+
+def _check_includes(deck: Deck) -> None:
+    """Raise `SimulatorError` where a model file is not the one that the deck's hash, and so the run's key, covers."""
+    for include in deck.includes:
+        if model_file_sha256(include.path) != include.sha256:
+            raise SimulatorError(
+                f"{include.path}: not the model file that the deck was made for (sha256 {include.sha256[:16]}…); it "
+                "was changed meanwhile, or differs on this machine",
+                fault="deck",
+            )
 
 
 def _read_result(path: Path, deck: Deck, log: str) -> Waveforms:

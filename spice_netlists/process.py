@@ -69,7 +69,13 @@ def in_run_folder(simulator: str, work: Callable[[Path], Result], stop: StopSign
 
     If it raises `SimulatorError` and `stop` is not set, the folder is kept and the error names it.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f"tilemodel-{simulator}-"))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"tilemodel-{simulator}-"))
+    except OSError as error:
+        raise SimulatorError(
+            f"no folder for the run can be made ({error.strerror}); is the disk full? TMPDIR names another",
+            fault="disk",
+        ) from None
     keep = False
     try:
         return work(folder)

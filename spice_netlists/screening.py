@@ -20,7 +20,8 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 # Files that a run or `tilemodel netlist` writes beside the models
 _TAKEN = re.compile(r"deck\.cir|out\.raw|ngspice\.log|manifest\.json|vector_.*\.cir", re.IGNORECASE)
 _ORDER = re.compile(r"^[\s\x00-\x20]*(\*#|\.control|\.inc|\.lib|\.exec|\.hdl)[^\n\r]*", re.IGNORECASE)
-_PROGRAM = re.compile(r"\b(d_process|d_cosim)\b", re.IGNORECASE)
+# Code models that run a program or read a file of their own, which no hash would cover
+_PROGRAM = re.compile(r"\b(d_process|d_cosim|d_source|d_state|filesource|table[23]d)\b", re.IGNORECASE)
 _ANALYSIS = re.compile(r"^\s*\.(end|tran|options?)\b", re.IGNORECASE)
 _LINE_END = re.compile(r"[\n\r\v\f\x85\u2028\u2029]")
 

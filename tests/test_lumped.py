@@ -153,6 +153,24 @@ def test_a_tile_keeps_to_the_accuracy_that_is_asked_for(accuracy, rng):
     assert quick.provenance["accuracy"] == accuracy
 
 
+@pytest.mark.parametrize("coding", ["conventional", "split", "bit_wise"])
+def test_passes_that_are_subtracted_share_the_accuracy(coding, rng):
+    """Positive and negative inputs that nearly cancel leave a full scale far below that of each phase."""
+    tile = load_tile("examples/circuits/input_two_phase.toml")
+    array = tile.array.model_copy(update={"n_row": 128, "n_col": 4})
+    split = {"split_low_bits": 3 if coding == "split" else None, "coding": coding}
+    tile = tile.model_copy(update={"array": array, "drive": tile.drive.model_copy(update=split)})
+    weights = np.repeat(random_weights(tile, rng)[::2], 2, axis=0)
+    ticks = random_ticks(tile, rng, 3)
+    ticks[:, 1::2] = -ticks[:, ::2]
+    ticks[:, 0] = 127
+    c = conductances_from_weights(tile, weights)
+    exact, quick = TileModel(tile, c).mvm(ticks), TileModel(tile, c, accuracy=1e-2).mvm(ticks)
+    full_scale = np.abs(ideal_charge(tile, c, ticks)).max()
+    assert np.abs(quick.charge_coulomb - exact.charge_coulomb).max() <= 1e-2 * full_scale
+    assert (quick.error_bound_coulomb - exact.error_bound_coulomb).max() <= 1e-2 * full_scale * (1 + ROUNDING)
+
+
 @pytest.mark.parametrize("accuracy", [0.0, -1e-3, 0.1, float("nan"), "rough", None])
 def test_an_accuracy_that_means_nothing_is_refused(accuracy, rng):
     tile = load_tile("examples/switch_32x8.toml")

@@ -1,5 +1,6 @@
 """A programmed `gated_1t1r` tile, computed event by event. Derivation: docs/gated_1t1r.md."""
 
+import copy
 from functools import cached_property
 
 import numpy as np
@@ -51,6 +52,7 @@ class GatedTile:
             + parameters.q_pulse_coulomb_per_siemens * g_memory
             + parameters.q_pulse_coulomb_per_siemens2 * g_memory**2
         )
+        self._allowed_coulomb: float | None = None
         self._ends = [
             (lines, step, self._lines(lines, step, accuracy))
             for lines, step in ((~self._north, 1), (self._north, -1))
@@ -77,11 +79,18 @@ class GatedTile:
             tile.drive.n_tick_max,
         )
 
+    def within(self, allowed_coulomb: float) -> "GatedTile":
+        """The same tile, lumped as coarsely as this error of a column's charge in one pass allows."""
+        lumped = copy.copy(self)
+        lumped.__dict__["_bounds"] = self._bounds  # computed once for all copies
+        lumped._allowed_coulomb = allowed_coulomb
+        return lumped
+
     def charges(self, drive: Pass) -> LineCharges:
         """Charge of every bit line over the window of a pass."""
         charge, lumping = np.empty((2, len(drive.n_tick), self._g.shape[1]))
         for lines, step, gated in self._ends:
-            charge[:, lines], lumping[:, lines] = gated.charges(drive.n_tick[:, ::step])
+            charge[:, lines], lumping[:, lines] = gated.charges(drive.n_tick[:, ::step], self._allowed_coulomb)
         return LineCharges(charge_coulomb=charge, error_bound_coulomb=lumping + self._error_bound(drive, charge))
 
     def currents(self, drive: Pass) -> LineCurrents:

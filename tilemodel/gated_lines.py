@@ -16,7 +16,20 @@ Accuracy = float | None
 """Largest error wanted, as a fraction of the batch's largest ideal |charge| of a column; None: exact."""
 
 # Rows a segment and pulse ends within a group, from coarse to fine
-_LEVELS = ((64, 64), (32, 32), (32, 16), (32, 8), (16, 16), (16, 8), (8, 8), (8, 4), (4, 4), (4, 2), (2, 1))
+_LEVELS = (
+    (64, 64),
+    (32, 32),
+    (32, 16),
+    (24, 16),
+    (24, 12),
+    (16, 12),
+    (16, 8),
+    (8, 8),
+    (8, 4),
+    (4, 4),
+    (4, 2),
+    (2, 1),
+)
 # Below this accuracy single precision's rounding counts
 _SINGLE_PRECISION = 1e-4
 
@@ -62,19 +75,19 @@ class GatedLines:
         if accuracy is not None:
             self._first_level = self._level_for(accuracy, _spread_ticks(len(g), n_tick_max))
 
-    def charges(self, n_tick: IntArray) -> tuple[FloatArray, FloatArray]:
+    def charges(self, n_tick: IntArray, allowed_coulomb: float | None) -> tuple[FloatArray, FloatArray]:
         """Charges and the estimated error of lumping [coulomb], each [n_vec, n_line], for `n_tick` [n_vec, n_row].
 
-        Vectors whose estimate exceeds the wanted accuracy are computed again, finer, at last exactly.
+        Vectors of which a column's estimate exceeds `allowed_coulomb` are computed again, finer, at last exactly;
+        None: all are computed exactly.
         """
         charge = np.empty((len(n_tick), self._g.shape[1]))
         error = np.zeros_like(charge)
         pending = np.arange(len(n_tick))
-        if self._accuracy is not None:
-            allowed = self._accuracy * self._full_scale(n_tick)
+        if allowed_coulomb is not None:
             for level in range(self._first_level, len(_LEVELS)):
                 charge[pending], error[pending] = self._lumped(n_tick[pending], level)
-                pending = pending[self._of_columns(error[pending]).max(axis=1) > allowed]
+                pending = pending[self._of_columns(error[pending]).max(axis=1) > allowed_coulomb]
                 if not len(pending):
                     return charge, error
         charge[pending] = gated_charges(
@@ -89,7 +102,8 @@ class GatedLines:
 
     def _level_for(self, accuracy: float, n_tick: IntArray) -> int:
         """The coarsest level that is accurate enough for `n_tick`."""
-        allowed = accuracy * self._full_scale(n_tick)
+        ideal = n_tick.astype(np.float64) @ self._g * self._circuit.v_read_volt * self._circuit.t_lsb_second
+        allowed = accuracy * np.abs(self._differences(ideal)).max(initial=0.0)
         for level in range(len(_LEVELS)):
             _, error = self._lumped(n_tick, level)
             if self._of_columns(error).max() <= allowed:
@@ -107,11 +121,11 @@ class GatedLines:
         result = lumped_charges(n_tick, lines, n_row_group=n_row_group, **self._circuit.arguments())
         return result.charge, result.time_error + result.space_error + result.rounding_error
 
-    def _full_scale(self, n_tick: IntArray) -> float:
-        ideal = n_tick.astype(np.float64) @ self._g
-        if self._circuit.lines_per_column == 2:
-            ideal = ideal[:, 0::2] - ideal[:, 1::2]
-        return float(np.abs(ideal).max(initial=0.0)) * self._circuit.v_read_volt * self._circuit.t_lsb_second
+    def _differences(self, of_lines: FloatArray) -> FloatArray:
+        if self._circuit.lines_per_column == 1:
+            return of_lines
+        difference: FloatArray = of_lines[:, 0::2] - of_lines[:, 1::2]
+        return difference
 
     def _of_columns(self, error: FloatArray) -> FloatArray:
         summed: FloatArray = error.reshape(len(error), -1, self._circuit.lines_per_column).sum(axis=2)

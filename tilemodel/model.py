@@ -1,5 +1,6 @@
 """The fast tile model: the cheapest exact way for the network that the tile is."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Literal
 
@@ -94,12 +95,24 @@ class TileModel:
         """
         check_ticks(self.tile, ticks)
         drives = tile_passes(self.tile, ticks)
-        outputs = [
-            read_pass(self.tile, self._chip, self._bank, self._programmed, drive, self._read_out) for drive in drives
-        ]
+        programmed = self._within_accuracy(ticks, drives)
+        outputs = [read_pass(self.tile, self._chip, self._bank, programmed, drive, self._read_out) for drive in drives]
         if not all(np.isfinite(output.charge_line_coulomb.sum()) for output in outputs):
             raise InputError(f"tile {self.tile.name}: its parameters are so large that charges are not finite")
         return outputs
+
+    def _within_accuracy(self, ticks: IntArray, drives: list[Pass]) -> ProgrammedTile:
+        """The programmed tile, lumped so that all passes together keep to the accuracy."""
+        if self.accuracy == "exact" or self.solver != "gated":
+            return self._programmed
+        full_scale = float(np.abs(ticks.astype(np.float64) @ self._ideal_coulomb_per_tick).max(initial=0.0))
+        weight = sum(abs(drive.factor) for drive in drives)
+        within: Callable[[float], ProgrammedTile] = getattr(self._programmed, "within")  # noqa: B009 - only gated has it
+        return within(self.accuracy * full_scale / weight)
+
+    @cached_property
+    def _ideal_coulomb_per_tick(self) -> FloatArray:
+        return ideal_coulomb_per_tick(self.tile, self.conductances)
 
     def currents(self, drive: Pass) -> LineCurrents:
         """Settled clamp currents tick by tick, under ideal clamps."""
@@ -158,10 +171,15 @@ def ideal_line_current_ampere(tile: TileConfig, conductances: Conductances) -> F
 
 def ideal_charge(tile: TileConfig, conductances: Conductances, ticks: IntArray) -> FloatArray:
     """The ideal MAC [coulomb], [n_vec, n_col]: no wires, no access device, no curvature, no clamp offset."""
-    per_tick = combine_lines(tile, ideal_line_current_ampere(tile, conductances)) * tile.drive.t_lsb_second
-    ratio = getattr(tile.read_out.circuit, "ratio", 1.0)
-    result: FloatArray = ratio * (ticks.astype(np.float64) @ per_tick)
+    result: FloatArray = ticks.astype(np.float64) @ ideal_coulomb_per_tick(tile, conductances)
     return result
+
+
+def ideal_coulomb_per_tick(tile: TileConfig, conductances: Conductances) -> FloatArray:
+    """What a tick on a row adds to the ideal MAC [coulomb], [n_row, n_col]."""
+    ratio = getattr(tile.read_out.circuit, "ratio", 1.0)
+    per_tick: FloatArray = combine_lines(tile, ideal_line_current_ampere(tile, conductances))
+    return ratio * tile.drive.t_lsb_second * per_tick
 
 
 def check_accuracy(accuracy: float | Literal["exact"]) -> None:

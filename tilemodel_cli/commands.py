@@ -38,6 +38,9 @@ __all__ = [
     "validate_tile",
 ]
 
+# What `mvm` adds to a noise seed, so that nobody's weights come from the same numbers
+_NOISE = 0x4E01
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -101,11 +104,13 @@ def mvm(options: argparse.Namespace) -> int:
         model = TileModel(tile, load_conductances(tile, options.weights), accuracy=options.accuracy)
     ticks = load_ticks(tile, options.inputs)
     if options.noise_seed is None:
+        if options.noise_method is not None:
+            raise InputError("--noise-method needs --noise-seed; without it mvm is free of noise")
         output = model.mvm(ticks)
     else:
         from tilemodel.noise.noisy_tile import noisy_tile
 
-        rng = np.random.default_rng(options.noise_seed)
+        rng = np.random.default_rng([_NOISE, options.noise_seed])
         output = noisy_tile(model, rng).mvm(ticks, rng, method=options.noise_method)
     save_output(output, options.output)
     return 0

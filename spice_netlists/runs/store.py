@@ -87,10 +87,18 @@ class RunStore:
             raise OutputError(f"{self.folder}: the run cannot be kept ({error.strerror or error})") from None
 
     def set_aside(self, key: str) -> None:
-        """Move a damaged result out of the way, so that another can take its place."""
+        """Move a damaged result out of the way, so that another can take its place.
+
+        A sound one that another process has put there since is given its name back.
+        """
         path = self.path(key)
+        aside = path.with_suffix(f".damaged-{os.getpid()}-{time.time_ns()}")
         with contextlib.suppress(OSError):
-            path.replace(path.with_suffix(f".damaged-{os.getpid()}-{time.time_ns()}"))
+            path.replace(aside)
+            with contextlib.suppress(DamagedResultError):
+                from_bytes(aside.read_bytes(), key)
+                _link(aside, path)
+                aside.unlink(missing_ok=True)
 
     def keys(self) -> list[str]:
         """The jobs that have a result, in the order of their keys."""
@@ -117,7 +125,7 @@ class RunStore:
         sound = sorted({self.path(key) for key in self.keys()} - set(damaged), key=_modified, reverse=True)
         total, old = 0, []
         for path in sound:  # the newest first
-            total += path.stat().st_size
+            total += _size(path)
             too_old = older_than_second is not None and now - _modified(path) > older_than_second
             if too_old or (max_byte is not None and total > max_byte):
                 old.append(path)
@@ -170,6 +178,13 @@ def _modified(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:  # another process was faster
         return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # another process was faster
+        return 0
 
 
 def _remove(path: Path) -> int:

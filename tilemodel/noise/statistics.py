@@ -74,8 +74,9 @@ def chip_statistics(model: TileModel, noise: NoiseConfig, ticks: IntArray) -> Ou
         at = area * model.tile.drive.t_lsb_second
         variance[:, group.lines] += at**2 @ (group.volt**2 * m.variance)
         if polarity > 0:
-            negative = negative_rows(model.tile, model.conductances, index, np.sign(area))
-            variance[:, group.lines] += (at**2 * negative) @ (group.volt**2 * square) * polarity**2
+            negative = [negative_rows(model.tile, model.conductances, index, drive.height) for drive in drives]
+            seen = _total_area(drives, negative) * model.tile.drive.t_lsb_second
+            variance[:, group.lines] += seen**2 @ (group.volt**2 * square) * polarity**2
     return OutputStatistics(
         mean_coulomb=aged.mvm(ticks).charge_coulomb,
         read_variance=_read_variance(aged, noise, ticks, [m.mean for m in moments], squares),
@@ -138,7 +139,10 @@ def _read_variance(
     return per_column(model.tile, np.einsum("vlpq,p,q->vl", covariance, factor, factor))
 
 
-def _total_area(drives: list[Pass]) -> FloatArray:
-    """Areas of all passes with their factors [ticks], [n_vec, n_row]."""
-    total: FloatArray = np.sum([drive.factor * drive.tick_area for drive in drives], axis=0)
+def _total_area(drives: list[Pass], where: list[NDArray[np.bool_]] | None = None) -> FloatArray:
+    """Areas of all passes with their factors [ticks], [n_vec, n_row]; of each pass, only what its `where` says."""
+    areas = [drive.factor * drive.tick_area for drive in drives]
+    if where is not None:
+        areas = [np.where(mask, area, 0.0) for area, mask in zip(areas, where, strict=True)]
+    total: FloatArray = np.sum(areas, axis=0)
     return total

@@ -38,7 +38,7 @@ _LANES = 64
 _ROUNDING = 32
 # What is left of the excess of mean states: a share of what is subtracted, and of each part's bound (they add up as
 # the parts of a random walk: a cell that dominates its line ends at another moment than the mean cell)
-_EXCESS_LEFT, _EXCESS_PART = 0.2, 0.6
+_EXCESS_LEFT, _EXCESS_PART = 0.2, 0.45
 # Of a pulse's charge: how far the transfer may lie from the line between two groups, as a share of their difference
 _BETWEEN_GROUPS = 0.25
 # The second order in r that is left out, in units of (r L)^2 S^2 y
@@ -55,7 +55,8 @@ class LumpedLines(NamedTuple):
     pulse: Real
     """Charge at the end of a cell's pulse [coulomb], same shape; of size 0 if none is."""
     q: Real
-    """Q = q[0] S (S - q[1]) with all cells on, q[1] = sum g^2 / sum g; [n_block, n_segment, 2, _LANES]."""
+    """Q = q[0] S (S - q[1]) with all cells on, q[1] = sum g^2 / sum g; q[2]: the root of the rows over the number of
+    equal cells that the line's count as, S / q[1]; [n_block, n_segment, 3, _LANES]."""
     rows: Real
     """Of each segment, [n_segment]."""
     n_row_segment: int
@@ -95,7 +96,7 @@ def lump_lines(
 ) -> LumpedLines:
     """Cut lines `g` [siemens], `curvature` [siemens/volt], `pulse_charge` [coulomb], each [n_row, n_line]."""
     n_row, n_line = g.shape
-    q = np.zeros((-(-n_row // n_row_segment), 2, n_line))
+    q = np.zeros((-(-n_row // n_row_segment), 3, n_line))
     for segment, first in enumerate(range(0, n_row, n_row_segment)):
         part = g[first : first + n_row_segment]
         total = np.cumsum(part, axis=0)
@@ -104,12 +105,13 @@ def lump_lines(
         others = whole**2 - squares
         q[segment, 0] = np.divide(pairs, others, out=np.zeros(n_line), where=others > 1e-12 * whole**2)
         q[segment, 1] = np.divide(squares, whole, out=np.zeros(n_line), where=whole > 0)
+        q[segment, 2] = np.sqrt(len(part) * np.divide(squares, whole**2, out=np.zeros(n_line), where=whole > 0))
     lanes = in_lanes(q.reshape(-1, n_line), _LANES, dtype)
     return LumpedLines(
         g=in_lanes(g, _LANES, dtype),
         curvature=in_lanes(curvature if curvature.any() else curvature[:0], _LANES, dtype),
         pulse=in_lanes(pulse_charge if pulse_charge.any() else pulse_charge[:0], _LANES, dtype),
-        q=lanes.reshape(len(lanes), -1, 2, _LANES),
+        q=lanes.reshape(len(lanes), -1, 3, _LANES),
         rows=np.diff(np.append(np.arange(0, n_row, n_row_segment), n_row)).astype(dtype),
         n_row_segment=n_row_segment,
         n_line=n_line,
@@ -196,7 +198,7 @@ def _block_charges(
         _multiply(w, ratios[segment])
         _towards(m, w, c.half - c.half / lines.rows[segment])
         _gather_spread(s, g, group, share, first, last, c.zero, c.one)
-        _add_excess(out[1], out[6], s, m, n_tick * groups.excess[vector], n_tick, c.v)
+        _add_excess(out[1], out[6], s, m, q[segment, 2], n_tick * groups.excess[vector], n_tick, c.v)
         if lines.curvature.size > 0:
             _gather_active(s, lines.curvature[block], group, share, first, last, c.zero, c.one)
             _add_curvature(out[0], out[3], s, m, ratios[segment], n_tick, c.v * c.v, c.one)
@@ -303,7 +305,7 @@ def _doubt_segment(
             added[n] += s[t, n] * (a * q[0, n] * (s[t, n] + q[1, n]) + b * y[t, n] * y[t, n])
             left[n] += d * s[t, n] * s[t, n] * y[t, n]
     for n in range(_LANES):
-        deviation[n] += np.float64(added[n]) ** 2
+        deviation[n] += np.float64(q[2, n] * added[n]) ** 2
         remainder[n] += left[n]
 
 
@@ -332,7 +334,7 @@ def _towards(near: Any, far: Any, part: Any) -> None:
 
 
 @compiled(fastmath={"contract"})
-def _add_excess(excess: Any, spread: Any, s: Any, w: Any, weight: Any, n_tick: Any, v: Any) -> None:
+def _add_excess(excess: Any, spread: Any, s: Any, w: Any, unequal: Any, weight: Any, n_tick: Any, v: Any) -> None:
     """Current that the mean state of each group carries too much; squares of the most that each part of it can be."""
     last = w.shape[0] - 1
     for t in range(last):
@@ -343,7 +345,7 @@ def _add_excess(excess: Any, spread: Any, s: Any, w: Any, weight: Any, n_tick: A
         for n in range(_LANES):
             part = s[t, n] * (w[after, n] - w[before, n]) * (w[after, n] + w[before, n])
             excess[n] += a * part
-            spread[n] += (b * part) * (b * part)
+            spread[n] += unequal[n] * (b * part) * (b * part)
 
 
 @compiled(fastmath={"contract"})

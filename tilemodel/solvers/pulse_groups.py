@@ -17,7 +17,7 @@ __all__ = ["PulseGroups", "group_pulses"]
 
 
 # Deviation of a segment's Q in a line of unequal cells, times the square root of the rows that are on
-_SHAPE_DOUBT = 1.6
+_SHAPE_DOUBT = 1.2
 
 
 class PulseGroups(NamedTuple):
