@@ -60,7 +60,8 @@ class ConditionRecord(Section):
     """Starts of the simulator, a deck; empty in models of earlier versions, as is the next."""
     convergence_help: list[str | None] = Field(default_factory=list)
     """What the simulator needed to converge, a deck; None: nothing."""
-    residual_current_fraction: float
+    residual_current_fraction: float | None
+    """Current left when the window ends, as a fraction of the largest; None where an output's voltage is sampled."""
 
 
 class Provenance(Section):
