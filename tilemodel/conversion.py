@@ -60,7 +60,9 @@ def read_pass(
     charge, bound = result.charge_coulomb, result.error_bound_coulomb
     if isinstance(circuit, MirrorReadOut):
         ratio = circuit.ratio * chip.mirror_ratio_factor
-        charge = ratio * (charge - programmed.rest_current_ampere() * tile.t_reset_open_second)
+        # the reset switch carries the current at rest, and the capacitor under it holds that voltage when it opens
+        held = circuit.r_reset_ohm * circuit.c_integration_farad
+        charge = ratio * (charge - programmed.rest_current_ampere() * (tile.t_reset_open_second - held))
         bound = ratio * bound
     cycles = _cycles(tile, bank, programmed, drive) if bank.input == "current" else None
     return PassOutput(drive=drive, charge_line_coulomb=charge, error_bound_coulomb=bound, cycle_line=cycles)
