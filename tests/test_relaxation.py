@@ -148,11 +148,15 @@ def test_edges_of_bent_cells_stay_within_the_bound(seed, kind, rows, law, clamp)
 @pytest.mark.parametrize("kind", RAILS)
 @pytest.mark.parametrize("wire", WIRES)
 def test_currents_tick_by_tick_add_up_to_the_charge(kind, wire):
-    network, drive = problem(11, kind, **WIRES[wire], v_sinh=0.3)
+    network, drive = problem(5, kind, **WIRES[wire], v_sinh=0.3, polarity_asymmetry=0.1, c_bit=3e-14)
+    network, drive = with_gates(5, network, charge=1e-16, c=1e-15), drive._replace(t_edge=0.1 * T_LSB)
     solution = solve_network(network, drive, waveforms=True)
     assert solution.current.shape == (2, N_TICK + 1, network.g.shape[2])
     rest, ticks = solution.current[:, 0], solution.current[:, 1:]
     total = ticks.sum(axis=1) * T_LSB + rest * (drive.t_window - N_TICK * T_LSB)
+    assert solution.released.shape == solution.current.shape
+    assert solution.released.any()
+    total += solution.released.sum(axis=1)
     assert_close(network, total, solution.charge, ROUNDING)
     np.testing.assert_array_equal(solve_network(network, drive).charge, solution.charge)
     assert solve_network(network, drive).current.shape[1] == 0

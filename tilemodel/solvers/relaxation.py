@@ -89,6 +89,9 @@ class Solution(NamedTuple):
     """Clamp current at rest and during each tick [ampere], [n_vec, 1 + n_tick_max, n_line]; empty unless wanted."""
     conductance: FloatArray
     """Differential conductance of the lines as seen from their clamps [siemens], as `current`."""
+    released: FloatArray
+    """Charge that each event gives beyond the currents [coulomb], [n_vec, 1 + n_tick_max, n_line]: that at the common
+    start, then those at the end of each tick; empty unless wanted."""
 
 
 def solve_network(network: Network, pulses: Pulses, *, waveforms: bool = False) -> Solution:
@@ -97,10 +100,10 @@ def solve_network(network: Network, pulses: Pulses, *, waveforms: bool = False) 
     Raises `FloatingPointError` if the relaxation does not converge (no tile with resistances > 0 was seen to).
     """
     with KERNEL_LOCK:
-        charge, bound, current, conductance, sweeps = _solve_batch(network, pulses, waveforms)
+        charge, bound, current, conductance, released, sweeps = _solve_batch(network, pulses, waveforms)
     if sweeps.max(initial=0) >= MAX_SWEEPS:
         raise FloatingPointError(f"relaxation: no convergence within {MAX_SWEEPS} sweeps")
-    return Solution(charge, bound, current, conductance)
+    return Solution(charge, bound, current, conductance, released)
 
 
 @compiled(parallel=True)
@@ -112,6 +115,7 @@ def _solve_batch(network: Any, pulses: Any, waveforms: bool) -> Any:
     bound = np.zeros((n_vec, n_line))
     current = np.zeros((n_vec, n_kept, n_line))
     conductance = np.zeros((n_vec, n_kept, n_line))
+    released = np.zeros((n_vec, n_kept, n_line))
     sweeps = np.zeros(n_vec, dtype=np.int64)
     for vector in prange(n_vec):
         sweeps[vector] = _solve_vector(
@@ -123,13 +127,22 @@ def _solve_batch(network: Any, pulses: Any, waveforms: bool) -> Any:
             bound[vector],
             current[vector],
             conductance[vector],
+            released[vector],
         )
-    return charge, bound, current, conductance, sweeps
+    return charge, bound, current, conductance, released, sweeps
 
 
 @compiled()
 def _solve_vector(
-    network: Any, pulses: Any, n_tick: Any, height: Any, charge: Any, bound: Any, kept_current: Any, kept_y: Any
+    network: Any,
+    pulses: Any,
+    n_tick: Any,
+    height: Any,
+    charge: Any,
+    bound: Any,
+    kept_current: Any,
+    kept_y: Any,
+    kept_released: Any,
 ) -> Any:
     """Walk through the events of one vector; returns the largest number of sweeps that one needed."""
     n_rail, n_row, n_line = network.g.shape
@@ -148,6 +161,8 @@ def _solve_vector(
     line_current = np.zeros(n_line)
     y_in = np.zeros(n_line)
     flown = np.zeros(n_line)
+    discharged = np.zeros(n_line)
+    released = np.zeros(n_line)
     doubt = np.zeros(n_line)
     most = 0
     # ended: -1 before the pulses, then the ticks at which pulses end, 0 being their common start
@@ -165,15 +180,21 @@ def _solve_vector(
         dwell = _dwell(pulses, ended, upcoming)
         _conduct(tangent, line_current, dwell, change, ratio, charge, bound)
         if ended >= 0:
-            _discharge(network, u_before, u, w_before, w, tangent, transfer, flown, doubt)
-            _gate_ends(network, n_tick, height, ended, u, w, transfer, charge)
+            discharged[:] = 0.0
+            released[:] = 0.0
+            _discharge(network, u_before, u, w_before, w, tangent, transfer, discharged, doubt)
+            _gate_ends(network, n_tick, height, ended, u, w, transfer, released)
             if ended == 0:
                 transfer_before[:] = transfer
-            _edges(network, pulses, n_tick, ended, w_before, u_before, w, u, transfer_before, charge, bound)
+            _edges(network, pulses, n_tick, ended, w_before, u_before, w, u, transfer_before, released, bound)
+            flown += discharged
+            released += discharged
+            charge += released
+            if kept_released.shape[0] > 0:
+                kept_released[ended] = released
         _keep(kept_current, kept_y, line_current, y_in, ended, upcoming)
         if upcoming < 0:
             for line in range(n_line):
-                charge[line] += flown[line]
                 bound[line] += abs(flown[line]) + abs(doubt[line])
             return most
         ended = upcoming
