@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spice_netlists.vacask import find_vacask
 from tests.tolerances import SPICE_LINEAR, relative
 from tilemodel_cli.main import main
 
@@ -89,6 +90,23 @@ def test_netlists_of_transistors_bring_their_models(files):
         check=False,
     )
     assert done.returncode == 0
+
+
+@pytest.mark.vacask
+def test_netlists_for_vacask_run_there_with_what_they_load(files, capsys):
+    text = TILE.replace("ibm_pcm_14nm", "sky130_1t1r").replace("n_row = 6", "n_row = 2").split("[wires]")[0]
+    device = '[cell.device]\nkind = "sinh"\nv_sinh_volt = 0.4\npolarity_asymmetry = 0.0\n'
+    switch = '[cell.access]\nkind = "switch"\nr_on_ohm = 900.0\n'
+    Path("tile.toml").write_text(text + device + switch + '[simulator]\nengine = "vacask"\n')
+    assert main(["netlist", "tile.toml", "-o", "decks"]) == 0
+    assert "run one there with: vacask vector_0000.sim" in capsys.readouterr().out
+    names = sorted(path.name for path in Path("decks").iterdir())
+    assert names == ["manifest.json", "memory.va", "switch.va", "vector_0000.sim"]
+    assert "Run: `vacask <this file>`" in Path("decks/vector_0000.sim").read_text()
+    command = [str(find_vacask()), "vector_0000.sim"]
+    done = subprocess.run(command, cwd="decks", capture_output=True, timeout=300, check=False)
+    assert done.returncode == 0
+    assert Path("decks/tran1.raw").stat().st_size > 1000
 
 
 @pytest.mark.spice

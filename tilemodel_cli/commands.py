@@ -42,7 +42,7 @@ Command = Callable[[argparse.Namespace], int]
 
 
 def netlist(options: argparse.Namespace) -> int:
-    """Write one deck a vector and pass, the model files that they include and a manifest."""
+    """Write one deck a vector and pass, the model files that they need and a manifest."""
     from spice_netlists.deck import build_deck
 
     tile = load_tile(options.tile)
@@ -58,8 +58,9 @@ def netlist(options: argparse.Namespace) -> int:
         for number, vector in enumerate(ticks):
             for index, drive in enumerate(passes):  # one deck at a time: a 512 x 512 one has 40 MB
                 deck = build_deck(tile, conductances, drive.pulses(number))
-                name = f"vector_{number:04d}" + (f"_pass_{index}.cir" if len(passes) > 1 else ".cir")
-                (folder / name).write_text(deck.text)
+                name = f"vector_{number:04d}" + (f"_pass_{index}" if len(passes) > 1 else "") + deck.suffix
+                for file_name, text in {name: deck.text, **deck.files}.items():
+                    (folder / file_name).write_text(text)
                 for include in deck.includes:
                     shutil.copyfile(include.path, folder / include.name)
                 manifest.append(
@@ -67,7 +68,7 @@ def netlist(options: argparse.Namespace) -> int:
                 )
         content = {"schema_version": "tilemodel-decks-1", "tile": tile.name, "decks": manifest}
         (folder / "manifest.json").write_text(json.dumps(content, indent=2) + "\n")
-    _say(f"{len(manifest)} deck(s) in {options.output}; run one there with: ngspice -b {manifest[0]['deck']}")
+    _say(f"{len(manifest)} deck(s) in {options.output}; run one there with: {deck.command} {manifest[0]['deck']}")
     return 0
 
 
