@@ -187,6 +187,26 @@ def test_help_has_an_example_that_parses(command, capsys):
     assert example.group(1) == command
 
 
+def test_a_reader_that_leaves_ends_a_command_quietly(files):
+    command = [sys.executable, "-m", "tilemodel_cli.main", "budget", "tile.toml", "--vectors", "3", "-o", "budget"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+    assert Path("budget/index.html").is_file()
+
+
+def test_the_demo_without_a_simulator_says_how_to_get_one(tmp_path):
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, str(root / "examples/demo.py"), str(tmp_path / "out")],
+        capture_output=True, text=True, check=False, env={**os.environ, "PATH": str(tmp_path)}, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "sudo apt-get install ngspice" in done.stderr
+
+
 def test_wrong_words_are_exit_status_2(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["validate", "t.toml", "-o", "r", "--vectors", "0"])

@@ -99,7 +99,9 @@ def test_hash_depends_on_values_not_on_name_or_source():
             r"\[array\]: key 'n_col' is missing; give it in the tile file or name a preset",
         ),
         (TILE.replace("ibm_pcm_14nm", "ibm"), r"unknown preset 'ibm'; known are ibm_pcm_14nm, sky130_1t1r"),
-        (TILE.replace("ibm_pcm_14nm", "gone.toml"), "gone.toml: cannot be read"),
+        (TILE.replace("ibm_pcm_14nm", "gone.toml"), "there is no preset file .*gone.toml"),
+        (TILE.replace("ibm_pcm_14nm", "ibm_pcm"), "unknown preset 'ibm_pcm'; did you mean 'ibm_pcm_14nm'"),
+        (TILE + "[adc]\nkind = 'cc0'\n", r"\[adc\]: needs kind = .*, got 'cc0'; did you mean 'cco'\?"),
         (TILE.replace('"mine"', '"a/../b"'), "name: .*pattern"),
         (TILE.replace('"mine"', '"x\\n.include /etc/passwd"'), "name: .*pattern"),
         (
