@@ -12,7 +12,10 @@ import pytest
 
 from spice_netlists.vacask import find_vacask
 from tests.tolerances import SPICE_LINEAR, relative
+from tilemodel.config.load import load_tile
 from tilemodel_cli.main import main
+
+ROOT = Path(__file__).parent.parent
 
 TILE = """
 name = "tiny"
@@ -187,6 +190,22 @@ def test_help_has_an_example_that_parses(command, capsys):
     assert example.group(1) == command
 
 
+def test_the_first_compilation_is_told(files, capsys, monkeypatch):
+    """Of tiles that need kernels, as long as none is kept."""
+    from tilemodel_cli.commands import _tell_of_compilation
+
+    gated, linear = (load_tile(ROOT / "examples" / name) for name in ("switch_32x8.toml", "ibm_pair_64x16.toml"))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(files / "kernels"))
+    _tell_of_compilation(linear)
+    assert capsys.readouterr().err == ""
+    _tell_of_compilation(gated)
+    assert "the first use compiles" in capsys.readouterr().err
+    (files / "kernels").mkdir()
+    (files / "kernels" / "gated.nbi").write_text("")
+    _tell_of_compilation(gated)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_reader_that_leaves_ends_a_command_quietly(files):
     command = [sys.executable, "-m", "tilemodel_cli.main", "budget", "tile.toml", "--vectors", "3", "-o", "budget"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -197,9 +216,8 @@ def test_a_reader_that_leaves_ends_a_command_quietly(files):
 
 
 def test_the_demo_without_a_simulator_says_how_to_get_one(tmp_path):
-    root = Path(__file__).parent.parent
     done = subprocess.run(
-        [sys.executable, str(root / "examples/demo.py"), str(tmp_path / "out")],
+        [sys.executable, str(ROOT / "examples/demo.py"), str(tmp_path / "out")],
         capture_output=True, text=True, check=False, env={**os.environ, "PATH": str(tmp_path)}, timeout=60,
     )  # fmt: skip
     assert done.returncode == 1
