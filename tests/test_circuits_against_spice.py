@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from calibration.reference import reference_error_coulomb, reference_output
+from spice_netlists.batch import simulate
 from spice_netlists.cells import own_cell_sha256
-from tests.tolerances import NEWTON, REFERENCE_FLOOR, SPICE_LINEAR
+from tests.tolerances import CYCLE, NEWTON, REFERENCE_FLOOR, SPICE_LINEAR
 from tilemodel.config.cell import Sky130NfetAccess
 from tilemodel.config.layout import cell_layout
 from tilemodel.config.load import load_tile, tile_from_mapping
@@ -15,6 +16,7 @@ from tilemodel.config.mismatch import draw_chip
 from tilemodel.config.operands import conductances_from_weights, random_ticks, random_weights
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.read_out import IdealClamp, IntegratorReadOut, MirrorReadOut, ResistiveClamp
+from tilemodel.conversion import converter_bank
 from tilemodel.gated_1t1r import GatedTile
 from tilemodel.linear import LinearTile
 from tilemodel.model import TileModel, ideal_charge
@@ -138,6 +140,24 @@ def test_the_mirrors_capacitor_keeps_what_its_reset_leaves(rng):
     c, ticks = operands(tile, rng)
     error = TileModel(tile, c).mvm(ticks).charge_coulomb - reference_output(tile, c, ticks).charge_coulomb
     assert np.abs(error).max() < SPICE_LINEAR * np.abs(ideal_charge(tile, c, ticks)).max()
+
+
+@pytest.mark.spice
+def test_oscillators_count_what_edges_release(rng):
+    """Bent cells with long edges before compressing oscillators: a quarter of a cycle of 70 when it is left out."""
+    changes = {
+        "cell": {"device": {"kind": "sinh", "v_sinh_volt": 0.1, "polarity_asymmetry": 0.0}},
+        "drive": {"t_edge_second": 8e-10},
+        "simulator": {"reltol": 1e-8, "max_step_per_lsb": 0.01},
+        "mismatch": None,
+    }
+    plain = CIRCUITS["adc_cco_compressing"].model_dump(mode="python", exclude={"sources"})
+    tile = tile_from_mapping(merged(plain, changes))
+    c, ticks = operands(tile, rng, 1)
+    bank = converter_bank(tile)
+    simulated = simulate(tile, c, ticks, rate=lambda current, _: bank.rate_hertz(current)).passes[0].cycle_line
+    error = TileModel(tile, c).passes(ticks)[0].cycle_line - simulated
+    assert np.abs(error).max() < CYCLE * np.abs(simulated).max()
 
 
 def solved(kind, tile, c, parameters, ticks):
