@@ -14,6 +14,7 @@ from tqdm import tqdm
 from calibration import calibrate
 from reports import Validation, validate, write_report
 from tilemodel import load_tile, save_model
+from tilemodel.config.errors import TileModelError
 
 EXAMPLES = Path(__file__).parent
 
@@ -66,4 +67,7 @@ def row(validation: Validation) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo_output")))
+    try:
+        sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo_output")))
+    except TileModelError as error:
+        sys.exit(f"demo: {error}")

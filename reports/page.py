@@ -31,7 +31,7 @@ def data_uri(svg: str) -> str:
 
 
 def value_rows(tile: dict[str, Any]) -> list[dict[str, str]]:
-    """The values of a tile (as plain values) that have a source, assumed ones first."""
+    """The values of a tile (as plain values) that have a source, and its conditions; assumed ones first."""
     rows = []
     for key, source in tile["sources"].items():
         if key.startswith(("simulator.", "spec.")) or key == "name":
@@ -41,4 +41,8 @@ def value_rows(tile: dict[str, Any]) -> list[dict[str, str]]:
             value = value[part]
         text = ", ".join(part for part in (source["source"], source["locator"], source["validity"]) if part)
         rows.append({"key": key, "value": str(value), "kind": source["kind"], "source": text})
+    for name, value in tile["conditions"].items():
+        if f"conditions.{name}" not in tile["sources"]:
+            nominal = {"kind": "default", "source": "nominal: the tile file says nothing"}
+            rows.append({"key": f"conditions.{name}", "value": str(value), **nominal})
     return sorted(rows, key=lambda row: (row["kind"] != "assumed", row["key"]))

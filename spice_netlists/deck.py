@@ -24,6 +24,7 @@ from spice_netlists.read_out import (
 from spice_netlists.screening import model_file_sha256
 from spice_netlists.traces import ConductanceTraces, noisy_cells
 from spice_netlists.vacask_deck import vacask_files, vacask_text
+from spice_netlists.vacask_language import TRANSIENT
 from tilemodel.config.errors import InputError
 from tilemodel.config.layout import CellLayout, cell_layout
 from tilemodel.config.mismatch import ChipDraw, draw_chip
@@ -66,6 +67,16 @@ class Deck:
         """Hash of the text and of the included files' contents [hexadecimal]."""
         content = "\n".join([self.text, *(include.sha256 for include in self.includes), *self.files.values()])
         return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def suffix(self) -> str:
+        """Of the file that it is written to."""
+        return ".sim" if self.engine == "vacask" else ".cir"
+
+    @property
+    def command(self) -> str:
+        """What runs it, less the file's name."""
+        return "vacask" if self.engine == "vacask" else "ngspice -b"
 
     @property
     def sense_vectors(self) -> tuple[str, ...]:
@@ -163,7 +174,12 @@ def _vacask_deck(
     check_conductances(tile, conductances)
     cells, chip, lines = cell_layout(tile, conductances), draw_chip(tile), _lines_of(tile, columns)
     files = vacask_files(tile)
-    header = _what(tile, conductances, lines)
+    sign = ", negated" if cells.charge_sign < 0 else ""
+    header = (
+        f"{_what(tile, conductances, lines)}\n"
+        f"Run: `vacask <this file>`, the .va files beside it; the waveforms are in {TRANSIENT}.raw then.\n"
+        f"The charge of bit line n is the integral of the current of Vclamp<n>{sign}."
+    )
     return Deck(
         engine="vacask",
         text=vacask_text(tile, cells, chip, pulses, lines, simulator, header),

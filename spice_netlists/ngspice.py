@@ -28,6 +28,10 @@ _FAILURE = re.compile(
 )
 
 
+# "Error on line:" is followed by the line and by the cause
+_ANNOUNCED = 3
+
+
 def find_ngspice() -> Path:
     """The ngspice to use: the variable `TILEMODEL_NGSPICE`, else the first on the PATH.
 
@@ -76,8 +80,7 @@ def run_ngspice(deck: Deck, *, limits: Limits, stop: StopSignal) -> Waveforms:
         environment = {**os.environ, "HOME": str(folder), "OMP_NUM_THREADS": "1"}
         command = [str(program), "-b", "-r", "out.raw", "deck.cir"]
         status, log = run_process("ngspice", command, folder, limits=limits, stop=stop, environment=environment)
-        failure = next((line.strip() for line in log.splitlines() if _FAILURE.search(line)), None)
-        check_exit("ngspice", status, log, failure)
+        check_exit("ngspice", status, log, _failure(log))
         _check_includes(deck)
         return _read_result(folder / "out.raw", deck, log)
 
@@ -93,6 +96,15 @@ def _check_includes(deck: Deck) -> None:
                 "was changed meanwhile, or differs on this machine",
                 fault="deck",
             )
+
+
+def _failure(log: str) -> str | None:
+    """The first line that reports an error; behind one that only announces it, those that say which and why."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    first = next((k for k, line in enumerate(lines) if _FAILURE.search(line)), None)
+    if first is None:
+        return None
+    return " ".join(lines[first : first + _ANNOUNCED]) if lines[first].endswith(":") else lines[first]
 
 
 def _read_result(path: Path, deck: Deck, log: str) -> Waveforms:

@@ -165,9 +165,9 @@ def check_exit(simulator: str, status: int, log: str, failure: str | None) -> No
         cause = " (out of memory? Shrink the tile)" if -status == signal.SIGKILL else ""
         raise SimulatorError(f"{simulator} was killed by signal {-status}, {name}{cause}", log, fault="crash")
     fault: Fault = "crash" if failure is None else "convergence" if _CONVERGENCE.search(failure) else "deck"
+    remedy = "; looser [simulator] tolerances help" if fault == "convergence" else ""
     raise SimulatorError(
-        f"{simulator} failed with exit status {status}: {failure or 'no error line in its log'}; "
-        "where it does not converge, looser [simulator] tolerances help",
+        f"{simulator} failed with exit status {status}: {failure or 'no error line in its log'}{remedy}",
         log,
         fault=fault,
     )

@@ -19,6 +19,8 @@ FloatArray = NDArray[np.float64]
 
 # The reset switches open within this fraction of the time before the first edge
 _RESET_EDGE = 1e-3
+# An output this close to its swing, as a fraction of it, stands at it: the limiter gives way by about as much
+_AT_SWING = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +34,20 @@ class Sense:
     coulomb_per_volt: float
     ramp: RampReadOut | None = None
     """The read-out that converts itself."""
+    swing_volt: float | None = None
+    """How far an op-amp's output may move from rest; None: no op-amp."""
 
     def name(self, line: int) -> str:
         """The source whose current is saved, or the node whose voltage is."""
         return f"out{line}" if self.of_voltage else f"Vclamp{line}"
+
+    def limited(self, sensed: FloatArray, lines: Sequence[int]) -> NDArray[np.bool_]:
+        """Whether outputs of `sensed` stood at their swing at some time, [n_line of the run]."""
+        if self.swing_volt is None:
+            return np.zeros(len(lines), dtype=np.bool_)
+        moved = np.abs(sensed - self.rest_volt[list(lines), np.newaxis])
+        reached: NDArray[np.bool_] = moved.max(axis=1) >= self.swing_volt * (1 - _AT_SWING)
+        return reached
 
     def charges(self, time_second: FloatArray, sensed: FloatArray, lines: Sequence[int]) -> FloatArray:
         """Charges [coulomb], [n_line of the run], of `sensed` [n_line of the run, n_time]."""
@@ -70,7 +82,8 @@ def read_out_sense(tile: TileConfig, chip: ChipDraw) -> Sense:
     circuit = tile.read_out.circuit
     clamp = tile.read_out.v_clamp_volt + chip.clamp_offset_volt
     if isinstance(circuit, IntegratorReadOut):
-        return Sense(of_voltage=True, rest_volt=clamp, coulomb_per_volt=-circuit.c_integration_farad)
+        c, swing = circuit.c_integration_farad, circuit.swing_volt
+        return Sense(of_voltage=True, rest_volt=clamp, coulomb_per_volt=-c, swing_volt=swing)
     if isinstance(circuit, MirrorReadOut):
         return Sense(of_voltage=True, rest_volt=np.zeros_like(clamp), coulomb_per_volt=circuit.c_integration_farad)
     return Sense(of_voltage=False, rest_volt=clamp, coulomb_per_volt=0.0, ramp=ramp_read_out(tile))

@@ -37,6 +37,8 @@ class PassResult:
     """[n_vec, n_line]: cycles of the converters' oscillators, where a rate was given."""
     code_line: NDArray[np.int64] | None = None
     """[n_vec, n_line]: of read-outs that convert themselves."""
+    limited_line: NDArray[np.bool_] | None = None
+    """[n_vec, n_line]: whether op-amps stood at their swing."""
     trip_line_second: FloatArray | None = None
     """[n_vec, n_line]: from the ramp's start to the trip, of such read-outs; infinite without a trip."""
 
@@ -60,6 +62,7 @@ class Readings:
         self._cycles = None if rate is None else np.empty(shape)
         self._trip: FloatArray | None = None
         self._code: NDArray[np.int64] | None = None
+        self._limited = np.zeros(shape, dtype=np.bool_)
         self._sampled = False
         self._largest, self._left = 0.0, 0.0
 
@@ -69,6 +72,7 @@ class Readings:
         lines = list(deck.lines)
         time, sensed = waveforms.time_second, waveforms.sensed
         self._charge[index, vector, lines] = deck.charge_sign * deck.sense.charges(time, sensed, lines)
+        self._limited[index, vector, lines] = deck.sense.limited(sensed, lines)
         if self._cycles is not None and self._rate is not None:
             frequency = self._rate(deck.charge_sign * sensed.T, lines)
             self._cycles[index, vector, lines] = np.trapezoid(frequency, time, axis=0)
@@ -103,6 +107,7 @@ class Readings:
                 charge_line_coulomb=self._charge[index],
                 cycle_line=None if self._cycles is None else self._cycles[index],
                 code_line=None if self._code is None else self._code[index],
+                limited_line=self._limited[index],
                 trip_line_second=None if self._trip is None else self._trip[index],
             )
             for index, drive in enumerate(self._drives)

@@ -17,7 +17,7 @@ from reports.variants import with_tables
 from reports.write import _residual_line
 from tests.conftest import pair_tile, switch_tile
 from tests.tolerances import ROUNDING, relative
-from tilemodel.compact import CompactModel, FitStatistics, Provenance, save_model
+from tilemodel.compact import CompactModel, ConditionRecord, FitStatistics, Provenance, save_model
 from tilemodel.config.errors import InputError, OutputError
 from tilemodel.config.load import load_tile
 from tilemodel.parameters import GatedParameters
@@ -50,6 +50,19 @@ ROUNDED, FEW_COLUMNS = 0.05, 0.035
 
 # Section 6 of physics.md: IR drop, left after a gain and an offset per column, ADC; in % of the MAC's deviation
 TABLE = {25e-6: (9.0, 3.7, 0.6), 15e-6: (5.6, 2.2, 0.9), 5e-6: (2.2, 0.9, 3.0)}
+
+
+RECORD = ConditionRecord(
+    name="made up",
+    n_row=32,
+    n_col=8,
+    v_read_volt=0.2,
+    tile_sha256="",
+    conductances_sha256="",
+    ticks_sha256="",
+    deck_sha256=[],
+    residual_current_fraction=None,
+)
 
 
 def names(budget):
@@ -241,7 +254,7 @@ def compact(tile, r_access_ohm):
             engine="by hand",
             seed=0,
             cell_sha256=None,
-            conditions=[],
+            conditions=[RECORD],
             reference_error_percent_of_largest_charge=0.0,
         ),
     )

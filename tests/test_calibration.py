@@ -137,6 +137,32 @@ def test_from_ngspice_the_circuits_own_values_come_back(name, tmp_path):
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "model.json").read_bytes()
 
 
+SAMPLED = {
+    "mirror": {"kind": "mirror", "r_clamp_ohm": 20.0, "ratio": 0.25, "c_integration_farad": 2e-12, "r_reset_ohm": 1.0},
+    "integrator": {
+        "kind": "integrator",
+        "c_integration_farad": 10e-12,
+        "open_loop_gain": 2000.0,
+        "unity_gain_hertz": 2e10,
+        "swing_volt": 1.0,
+        "r_reset_ohm": 1.0,
+    },
+}
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize("kind", SAMPLED)
+def test_tiles_whose_output_is_sampled_calibrate_too(kind, tmp_path):
+    """No current is left to look at when the window ends: only an output's voltage is kept."""
+    read_out = {"t_tail_second": 2e-9, "circuit": SAMPLED[kind]}
+    tile = pair_tile(array={"n_row": 4, "n_col": 1}, drive={"input_bits": 4}, read_out=read_out)
+    model = calibrate(tile)
+    assert [item.residual_current_fraction for item in model.provenance.conditions] == [None]
+    assert model.parameters.v_read_volt == relative(0.2, 2e-4)
+    save_model(model, tmp_path / "model.json")
+    assert load_model(tmp_path / "model.json") == model
+
+
 @pytest.mark.spice
 @pytest.mark.sky130
 def test_transistors_calibrated_on_32_rows_hold_on_others():

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from calibration.reference import reference_error_coulomb, reference_output
+from spice_netlists.batch import simulate
 from spice_netlists.cells import own_cell_sha256
-from tests.tolerances import NEWTON, REFERENCE_FLOOR
+from tests.tolerances import CYCLE, NEWTON, REFERENCE_FLOOR, SPICE_LINEAR
 from tilemodel.config.cell import Sky130NfetAccess
 from tilemodel.config.layout import cell_layout
-from tilemodel.config.load import load_tile
+from tilemodel.config.load import load_tile, tile_from_mapping
 from tilemodel.config.mismatch import draw_chip
 from tilemodel.config.operands import conductances_from_weights, random_ticks, random_weights
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.read_out import IdealClamp, IntegratorReadOut, MirrorReadOut, ResistiveClamp
+from tilemodel.conversion import converter_bank
 from tilemodel.gated_1t1r import GatedTile
 from tilemodel.linear import LinearTile
 from tilemodel.model import TileModel, ideal_charge
@@ -73,6 +75,89 @@ def test_the_circuit_is_predicted_within_its_spec_and_its_bound(name, rng):
     moved = reference_error_coulomb(tile, c, ticks, reference.charge_line_coulomb)
     own = np.abs(moved).reshape(*error.shape, -1).sum(axis=2) + REFERENCE_FLOOR * full_scale
     assert np.all(error <= fast.error_bound_coulomb + 3 * own), error / full_scale
+
+
+INTEGRATOR = "clamp_integrator"
+AWKWARD = {
+    "op-amps at their swing": (INTEGRATOR, {"read_out": {"circuit": {"swing_volt": 0.03}}}),
+    "slow op-amps at their swing": (
+        INTEGRATOR,
+        {"read_out": {"circuit": {"swing_volt": 0.03, "unity_gain_hertz": 1e9}}},
+    ),
+    "an integrator's capacitor against the line's": (
+        INTEGRATOR,
+        {
+            "read_out": {"circuit": {"open_loop_gain": 100.0, "c_integration_farad": 2e-12}},
+            "wires": {"c_bit_line_farad": 4e-15},
+        },
+    ),
+    "an integrator behind bent cells": (
+        INTEGRATOR,
+        {
+            "cell": {"device": {"kind": "sinh", "v_sinh_volt": 0.43, "polarity_asymmetry": 0.05}},
+            "drive": {"t_edge_second": 5e-10},
+        },
+    ),
+    "edges across a kink": (
+        "device_polarity",
+        {"read_out": {"v_clamp_volt": 0.38}, "drive": {"t_edge_second": 5e-10}},
+    ),
+    "sinh edges from afar": ("device_sinh", {"read_out": {"v_clamp_volt": 0.35}, "drive": {"t_edge_second": 5e-10}}),
+}
+
+
+def merged(values, changes):
+    return {
+        key: merged(values.get(key, {}), item) if isinstance(item, dict) else item for key, item in changes.items()
+    } | {key: item for key, item in values.items() if key not in changes}
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize("name", AWKWARD)
+def test_awkward_circuits_stay_within_the_bound(name, rng):
+    """What a first guess at the circuit leaves out: 0.0005 to 80 % of full scale when it was."""
+    base, changes = AWKWARD[name]
+    finer = {"simulator": {"reltol": 1e-8, "max_step_per_lsb": 0.05}}
+    plain = CIRCUITS[base].model_dump(mode="python", exclude={"sources"})
+    tile = tile_from_mapping(merged(merged(plain, changes), finer))
+    c, ticks = operands(tile, rng)
+    reference, fast = reference_output(tile, c, ticks), TileModel(tile, c).mvm(ticks)
+    full_scale = np.abs(ideal_charge(tile, c, ticks)).max()
+    error = np.abs(fast.charge_coulomb - reference.charge_coulomb)
+    moved = np.abs(reference_error_coulomb(tile, c, ticks, reference.charge_line_coulomb))
+    assert fast.n_saturated == reference.n_saturated
+    assert np.all(error <= fast.error_bound_coulomb + 3 * moved + REFERENCE_FLOOR * full_scale), error / full_scale
+    if "swing" in name:
+        assert fast.n_saturated > 0
+
+
+@pytest.mark.spice
+def test_the_mirrors_capacitor_keeps_what_its_reset_leaves(rng):
+    """The current at rest through 1 kohm: 0.02 % of full scale."""
+    tile = UNCALIBRATED["clamp_mirror"]
+    circuit = tile.read_out.circuit.model_copy(update={"r_reset_ohm": 1000.0})
+    tile = tile.model_copy(update={"read_out": tile.read_out.model_copy(update={"circuit": circuit})})
+    c, ticks = operands(tile, rng)
+    error = TileModel(tile, c).mvm(ticks).charge_coulomb - reference_output(tile, c, ticks).charge_coulomb
+    assert np.abs(error).max() < SPICE_LINEAR * np.abs(ideal_charge(tile, c, ticks)).max()
+
+
+@pytest.mark.spice
+def test_oscillators_count_what_edges_release(rng):
+    """Bent cells with long edges before compressing oscillators: a quarter of a cycle of 70 when it is left out."""
+    changes = {
+        "cell": {"device": {"kind": "sinh", "v_sinh_volt": 0.1, "polarity_asymmetry": 0.0}},
+        "drive": {"t_edge_second": 8e-10},
+        "simulator": {"reltol": 1e-8, "max_step_per_lsb": 0.01},
+        "mismatch": None,
+    }
+    plain = CIRCUITS["adc_cco_compressing"].model_dump(mode="python", exclude={"sources"})
+    tile = tile_from_mapping(merged(plain, changes))
+    c, ticks = operands(tile, rng, 1)
+    bank = converter_bank(tile)
+    simulated = simulate(tile, c, ticks, rate=lambda current, _: bank.rate_hertz(current)).passes[0].cycle_line
+    error = TileModel(tile, c).passes(ticks)[0].cycle_line - simulated
+    assert np.abs(error).max() < CYCLE * np.abs(simulated).max()
 
 
 def solved(kind, tile, c, parameters, ticks):

@@ -10,8 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spice_netlists.vacask import find_vacask
 from tests.tolerances import SPICE_LINEAR, relative
+from tilemodel.config.load import load_tile
 from tilemodel_cli.main import main
+
+ROOT = Path(__file__).parent.parent
 
 TILE = """
 name = "tiny"
@@ -91,6 +95,23 @@ def test_netlists_of_transistors_bring_their_models(files):
     assert done.returncode == 0
 
 
+@pytest.mark.vacask
+def test_netlists_for_vacask_run_there_with_what_they_load(files, capsys):
+    text = TILE.replace("ibm_pcm_14nm", "sky130_1t1r").replace("n_row = 6", "n_row = 2").split("[wires]")[0]
+    device = '[cell.device]\nkind = "sinh"\nv_sinh_volt = 0.4\npolarity_asymmetry = 0.0\n'
+    switch = '[cell.access]\nkind = "switch"\nr_on_ohm = 900.0\n'
+    Path("tile.toml").write_text(text + device + switch + '[simulator]\nengine = "vacask"\n')
+    assert main(["netlist", "tile.toml", "-o", "decks"]) == 0
+    assert "run one there with: vacask vector_0000.sim" in capsys.readouterr().out
+    names = sorted(path.name for path in Path("decks").iterdir())
+    assert names == ["manifest.json", "memory.va", "switch.va", "vector_0000.sim"]
+    assert "Run: `vacask <this file>`" in Path("decks/vector_0000.sim").read_text()
+    command = [str(find_vacask()), "vector_0000.sim"]
+    done = subprocess.run(command, cwd="decks", capture_output=True, timeout=300, check=False)
+    assert done.returncode == 0
+    assert Path("decks/tran1.raw").stat().st_size > 1000
+
+
 @pytest.mark.spice
 def test_calibrate_then_mvm_and_validate_with_the_model(files, capsys):
     assert main(["calibrate", "tile.toml", "-o", "model.json"]) == 0
@@ -167,6 +188,41 @@ def test_help_has_an_example_that_parses(command, capsys):
     example = re.search(r"example:\n  tilemodel (\w+)", capsys.readouterr().out)
     assert example is not None
     assert example.group(1) == command
+
+
+def test_the_first_compilation_is_told(files, capsys, monkeypatch):
+    """Of tiles that need kernels, as long as none is kept."""
+    from tilemodel_cli.commands import _tell_of_compilation
+
+    gated, linear = (load_tile(ROOT / "examples" / name) for name in ("switch_32x8.toml", "ibm_pair_64x16.toml"))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(files / "kernels"))
+    _tell_of_compilation(linear)
+    assert capsys.readouterr().err == ""
+    _tell_of_compilation(gated)
+    assert "the first use compiles" in capsys.readouterr().err
+    (files / "kernels").mkdir()
+    (files / "kernels" / "gated.nbi").write_text("")
+    _tell_of_compilation(gated)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_reader_that_leaves_ends_a_command_quietly(files):
+    command = [sys.executable, "-m", "tilemodel_cli.main", "budget", "tile.toml", "--vectors", "3", "-o", "budget"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+    assert Path("budget/index.html").is_file()
+
+
+def test_the_demo_without_a_simulator_says_how_to_get_one(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples/demo.py"), str(tmp_path / "out")],
+        capture_output=True, text=True, check=False, env={**os.environ, "PATH": str(tmp_path)}, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "sudo apt-get install ngspice" in done.stderr
 
 
 def test_wrong_words_are_exit_status_2(capsys):

@@ -68,6 +68,27 @@ def test_a_cell_circuit_is_a_sub_circuit_and_nothing_else(text, message):
         CellCircuit(name="mine", text=text, v_gate_volt=1.0)
 
 
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["a/m.lib", "b/m.lib"], "two have the name 'm.lib'"),
+        (["a/m.lib", "b/M.lib"], "two have the name 'm.lib'"),
+        (["a/Deck.cir"], "'Deck.cir': a model file cannot have the name"),
+        (["a/vector_0000.cir"], "'vector_0000.cir': a model file cannot have the name"),
+    ],
+)
+def test_model_files_must_not_fall_on_each_other(files, message, tmp_path):
+    tile, conductances = small(switch_tile)
+    paths = tuple(tmp_path / name for name in files)
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"* {path}")
+    text = ".subckt mine bl wl sl g=1\n.ends"
+    cell = CellCircuit(name="mine", text=text, v_gate_volt=1.0, model_files=paths)
+    with pytest.raises(InputError, match=message):
+        build_deck(tile, conductances, pulses_of(tile, [1, 1]), cell=cell)
+
+
 @pytest.mark.parametrize("pins", ["bl wl", "bl wlp wln slp sln"])
 def test_a_cell_circuit_has_the_pins_of_its_tile(pins):
     tile, conductances = small(switch_tile)

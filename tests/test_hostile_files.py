@@ -84,6 +84,33 @@ def test_any_model_file_is_read_or_refused(tmp_path, data):
     assert "model.json" in complaint(load_model, path, otherwise="model.json")
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (["provenance", "conditions"], [], "conditions: .*at least 1 item"),
+        (
+            ["provenance", "conditions", 0, "n_row"],
+            0,
+            r"\[provenance.conditions\]: n_row: .*greater than or equal to 1",
+        ),
+        (["fit", "residual_max_coulomb"], -1.0, r"\[fit\]: residual_max_coulomb: .*greater than or equal to 0"),
+        (["fit", "fitted", 0], "nonsense", "fit.fitted: 'nonsense' is none of the parameters, c_pulse_farad"),
+        (["parameters", "r_access_ohm"], 1e300, "r_access_ohm: .*less than or equal to 1000000000"),
+    ],
+)
+def test_a_model_that_says_the_impossible_is_refused_by_name(place, value, message, tmp_path):
+    """Each ended in a traceback further on."""
+    content = json.loads(MODEL)
+    part = content
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = value
+    (tmp_path / "model.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message) as caught:
+        load_model(tmp_path / "model.json")
+    assert "model.json" in str(caught.value)
+
+
 def _npz(compressed):
     file = io.BytesIO()
     save = np.savez_compressed if compressed else np.savez

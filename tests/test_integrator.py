@@ -25,6 +25,8 @@ TIMING = IntegratorTiming(
 C = 1e-12
 # Limits at a finite gain or bandwidth, of the charge: what the limit itself leaves
 LIMIT = 1e-6
+# Clipping after steps of a 4000th of a piece, in volt: what the output moves by within one
+CLIPPED = 1e-4
 
 
 def op_amp(**changed):
@@ -137,6 +139,78 @@ def test_reaching_the_swing_is_told_even_if_it_is_left_again(rng):
     result = integrator_output(current, np.array([1e-5]), op_amp=op_amp(), timing=TIMING)
     assert result.saturated.tolist() == [[True], [False]]
     assert (np.abs(result.v_out_volt - 0.4) <= 2.0).all()
+
+
+def test_what_edges_release_is_integrated_too(rng):
+    current, y = drive(rng)
+    released = rng.normal(0, 1e-15, (2, N_TICK + 1, 3))
+    ideal = op_amp(gain=math.inf, f_unity_hertz=1e16)
+    result = integrator_output(current, y, op_amp=ideal, timing=TIMING, released=released)
+    expected = plain_charge(current, 0.0) + released.sum(axis=1)
+    np.testing.assert_allclose(result.charge_coulomb, expected, rtol=0, atol=LIMIT * np.abs(expected).max())
+
+
+def clipped_output(current, y, rest, y_rest, c_in, amp, timing, n=4000):
+    """Output of one line by steps that are exact but for the swing, which is looked at after each of them."""
+    w, total = 2 * math.pi * amp.f_unity_hertz, amp.c_int_farad + c_in
+    flat = timing.t_lsb_second - timing.t_edge_second
+    pieces = [(y_rest, rest, rest, timing.t_start_second - timing.t_open_second)]
+    before, y_before = rest, y_rest
+    for now, y_now in zip([*current, rest], [*y, y_rest], strict=True):
+        pieces += [((y_before + y_now) / 2, before, now, timing.t_edge_second), (y_now, now, now, flat)]
+        before, y_before = now, y_now
+    last = timing.t_start_second + len(current) * timing.t_lsb_second + timing.t_edge_second
+    pieces[-1] = (y_rest, rest, rest, timing.t_sample_second - last)
+    e = rest / (y_rest + (1 + amp.gain) / amp.r_reset_ohm)
+    p, swing = -amp.gain * e, amp.v_swing_volt
+    for y_now, start, end, duration in pieces:
+        dt = duration / n
+        m = np.array(
+            [[-(y_now + C * w) / total, -C * w / amp.gain / total, 1 / total], [-w, -w / amp.gain, 0], [0, 0, 0]]
+        )
+        (a, b, k), (c, d, q), _ = expm(m * dt)
+        decay = math.exp(-y_now * dt / total)
+        gain_held = -math.expm1(-y_now * dt / total) / y_now if y_now else dt / total
+        for step in range(n):
+            i = start + (end - start) * (step + 0.5) / n
+            if abs(p) >= swing and p * (e + p / amp.gain) < 0:
+                e = decay * e + gain_held * i
+                continue
+            e, p = a * e + b * p + k * i, c * e + d * p + q * i
+            p = min(max(p, -swing), swing)
+    return amp.v_clamp_volt + p
+
+
+SWING = {"small": {}, "slow op-amp": {"f_unity_hertz": 2e8}, "high gain": {"gain": 1e9}}
+
+
+@pytest.mark.parametrize("changed", SWING.values(), ids=SWING)
+@pytest.mark.parametrize("c_in", [0.0, 2e-13])
+def test_an_output_at_its_swing_stands_until_it_is_pulled_back(changed, c_in):
+    """There and back: what arrives at the swing is kept by the line, and lost when the current turns."""
+    current = np.zeros((3, N_TICK, 1))
+    current[0, :4], current[0, 4:8] = 6e-4, -6e-4
+    current[1, :2], current[1, 2:7], current[1, 7:] = -9e-4, 7e-4, -2e-4
+    current[2] = 1e-4
+    amp, y, y_rest = op_amp(v_swing_volt=1.0, **changed), np.full(current.shape, 3e-4), np.array([1e-4])
+    result = integrator_output(current, y, op_amp=amp, timing=TIMING, current_rest=1e-6, y_rest=y_rest, c_in_farad=c_in)
+    free = integrator_output(
+        current,
+        y,
+        op_amp=op_amp(v_swing_volt=50.0, **changed),
+        timing=TIMING,
+        current_rest=1e-6,
+        y_rest=y_rest,
+        c_in_farad=c_in,
+    )
+    assert result.saturated[:, 0].tolist() == [True, True, False]
+    for vector in range(3):
+        expected = clipped_output(current[vector, :, 0], y[vector, :, 0], 1e-6, 1e-4, c_in, amp, TIMING)
+        np.testing.assert_allclose(result.v_out_volt[vector, 0], expected, rtol=0, atol=CLIPPED)
+    np.testing.assert_allclose(
+        result.charge_coulomb + result.withheld_coulomb, free.charge_coulomb, rtol=0, atol=ROUNDING * C
+    )
+    assert np.abs(result.withheld_coulomb[:2]).min() > 0.01 * C
 
 
 def test_wrong_operands_are_refused(rng):

@@ -34,6 +34,7 @@ def test_the_fake_is_taken_for_ngspice_when_it_behaves(fake):
         ("os.kill(os.getpid(), signal.SIGSEGV)", "killed by signal 11, SIGSEGV$|SIGSEGV "),
         ("sys.exit(1)", "exit status 1: no error line in its log"),
         ("print('Error on line 3: unknown subckt'); sys.exit(1)", "Error on line 3: unknown subckt"),
+        ("print('Error on line:\\n  s1 a b\\nno model x'); sys.exit(1)", "Error on line: s1 a b no model x"),
         ("print('doAnalyses: TRAN:  Timestep too small'); raw([(0.0, 1.0), (END, 1.0)])", "Timestep too small"),
         ("print('Warning: singular matrix:  check nodes'); sys.exit(1)", "exit status 1"),
         ("print('lorem ipsum')", "left no result"),

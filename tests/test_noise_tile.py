@@ -311,7 +311,7 @@ def test_mistakes_in_the_table_are_told(noise, message):
 def test_an_unknown_noise_preset_is_told(tmp_path):
     path = tmp_path / "t.toml"
     path.write_text('name = "t"\npreset = "ibm_pcm_14nm"\n[noise]\npreset = "pcm"\n')
-    with pytest.raises(InputError, match="unknown preset 'pcm'; known are pcm_ibm"):
+    with pytest.raises(InputError, match="unknown preset 'pcm'; did you mean 'pcm_ibm'"):
         load_tile(path)
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from calibration.procedure import calibrate
+from calibration.reference import reference_output
 from spice_netlists.deck import tile_circuit_lines
 from spice_netlists.errors import SimulatorError
 from spice_netlists.ngspice import find_ngspice
@@ -119,6 +121,22 @@ class TestCircuit:
         error = (trip - np.polyval(law, charge * 1e12)) / READ_OUT.t_clock_second
         assert (charge > 5e-12).all()
         assert np.abs(error).max() < 0.15
+
+
+@pytest.mark.spice
+@pytest.mark.sky130
+def test_a_calibrated_read_out_is_predicted_within_one_code(monkeypatch, rng):
+    """Calibrate on fewer rows than the real experiment, then codes of other weights and vectors."""
+    monkeypatch.setattr("calibration.experiment._N_ROW", 12)
+    monkeypatch.setattr("calibration.experiment._N_COL", 4)
+    example = load_tile("examples/circuits/read_out_sky130.toml")
+    tile = example.model_copy(update={"array": example.array.model_copy(update={"n_row": 12, "n_col": 3})})
+    model = calibrate(tile)
+    conductances, ticks = conductances_from_weights(tile, random_weights(tile, rng)), random_ticks(tile, rng, 3)
+    reference = reference_output(tile, conductances, ticks)
+    fast = model.tile_model(conductances).mvm(ticks)
+    assert np.ptp(reference.code) > 20
+    assert 100 * np.mean(np.abs(fast.code - reference.code) <= 1) >= 99.5
 
 
 def read_tile(folder: Path, tile: TileConfig, rng: np.random.Generator) -> tuple[NDArray[np.float64], ...]:

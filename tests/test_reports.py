@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from reports.accuracy import judge, measure_accuracy
+from reports.page import value_rows
 from reports.validation import validate
 from reports.write import write_report
 from tests.conftest import pair_tile
 from tilemodel.config.errors import InputError, OutputError
+from tilemodel.config.load import load_tile
 from tilemodel.config.tile import SpecConfig
 from tilemodel.output import TileOutput
 
@@ -93,6 +95,16 @@ def test_a_report_is_the_same_to_the_byte_and_stands_alone(tmp_path):
 
 
 @pytest.mark.spice
+def test_values_say_under_which_conditions_even_where_the_tile_file_does_not():
+    rows = {row["key"]: row for row in value_rows(load_tile("examples/switch_32x8.toml").model_dump(mode="json"))}
+    temperature = rows["conditions.temperature_celsius"]
+    assert (temperature["value"], temperature["kind"]) == ("27.0", "default")
+    assert rows["conditions.supply_factor"]["value"] == "1.0"
+    hot = value_rows(load_tile("examples/circuits/conditions_hot_wires.toml").model_dump(mode="json"))
+    stated = [row for row in hot if row["key"] == "conditions.temperature_celsius"]
+    assert [row["kind"] for row in stated] == ["tile file"]
+
+
 def test_names_cannot_break_the_page_and_foreign_folders_stay(tmp_path):
     tile = pair_tile(array={"n_row": 2, "n_col": 1})
     (tmp_path / "mine").mkdir()

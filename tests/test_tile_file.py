@@ -99,7 +99,9 @@ def test_hash_depends_on_values_not_on_name_or_source():
             r"\[array\]: key 'n_col' is missing; give it in the tile file or name a preset",
         ),
         (TILE.replace("ibm_pcm_14nm", "ibm"), r"unknown preset 'ibm'; known are ibm_pcm_14nm, sky130_1t1r"),
-        (TILE.replace("ibm_pcm_14nm", "gone.toml"), "gone.toml: cannot be read"),
+        (TILE.replace("ibm_pcm_14nm", "gone.toml"), "there is no preset file .*gone.toml"),
+        (TILE.replace("ibm_pcm_14nm", "ibm_pcm"), "unknown preset 'ibm_pcm'; did you mean 'ibm_pcm_14nm'"),
+        (TILE + "[adc]\nkind = 'cc0'\n", r"\[adc\]: needs kind = .*, got 'cc0'; did you mean 'cco'\?"),
         (TILE.replace('"mine"', '"a/../b"'), "name: .*pattern"),
         (TILE.replace('"mine"', '"x\\n.include /etc/passwd"'), "name: .*pattern"),
         (
@@ -132,3 +134,37 @@ def test_a_missing_file_is_named(tmp_path):
 def test_clamp_below_the_source_line_is_refused():
     with pytest.raises(InputError, match="must lie above"):
         tile_from_mapping(switch_mapping(read_out={"v_clamp_volt": -0.1}))
+
+
+SPREADS = {
+    "access_resistance_sigma": 0.0,
+    "clamp_offset_sigma_volt": 0.0,
+    "mirror_ratio_sigma": 0.0,
+    "adc_gain_sigma": 0.0,
+    "adc_offset_sigma_lsb": 0.0,
+    "adc_unit_capacitor_sigma": 0.0,
+}
+RAMP_TILE = "examples/circuits/read_out_sky130.toml"
+
+
+@pytest.mark.parametrize("name", ["mirror_ratio_sigma", "adc_unit_capacitor_sigma", "adc_gain_sigma"])
+def test_a_spread_without_anything_to_act_on_is_refused(name):
+    """Each would be ignored; at 0 they may all stand there."""
+    tile_from_mapping(pair_mapping(mismatch={"seed": 1, **SPREADS}))
+    with pytest.raises(InputError, match=f"mismatch.{name} acts on .* set it to 0"):
+        tile_from_mapping(pair_mapping(mismatch={"seed": 1, **SPREADS, name: 0.1}))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"), [(pair_mapping, "a rail_pair cell has none"), (switch_mapping, "switches have no gate voltage")]
+)
+def test_a_supply_without_transistors_is_refused(make, reason):
+    tile_from_mapping(make(conditions={"supply_factor": 1.0}))
+    with pytest.raises(InputError, match=f"supply_factor = 0.9 .*{reason}"):
+        tile_from_mapping(make(conditions={"supply_factor": 0.9}))
+
+
+def test_a_supply_of_the_cells_alone_is_refused_where_the_read_out_has_transistors_too():
+    values = load_tile(RAMP_TILE).model_dump(mode="python", exclude={"sources"})
+    with pytest.raises(InputError, match="does not reach the read-out's transistors"):
+        tile_from_mapping({**values, "conditions": {"supply_factor": 0.9}})

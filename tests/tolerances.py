@@ -30,6 +30,9 @@ BOUND_OF_EDGES = 1e-2
 # Passive mesh of 32 x 32 in a circuit simulator, of the largest current: its tolerances (measured: 2e-14)
 MESH_SIMULATOR = 1e-9
 
+# Cycles of an oscillator behind bent cells, of the most: the edges' own approximation (measured: 7e-6)
+CYCLE = 3e-5
+
 # What ngspice errs by whatever its tolerances, of full scale: switches act about a tenth of an edge early (measured:
 # about 6e-8), and halving the tolerances leaves what both settings have in common
 REFERENCE_FLOOR = 2e-7

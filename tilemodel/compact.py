@@ -3,7 +3,7 @@
 import json
 import warnings
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -11,13 +11,15 @@ from tilemodel.config.errors import InputError
 from tilemodel.config.files import atomic_file
 from tilemodel.config.load import explain_validation, read_limited
 from tilemodel.config.operands import Conductances
-from tilemodel.config.section import Section
+from tilemodel.config.section import NotNegative, Section
 from tilemodel.config.tile import TileConfig
 from tilemodel.model import TileModel
 from tilemodel.parameters import Parameters
 from tilemodel.ramp_read_out import RampReadOutParameters
 
 __all__ = ["CompactModel", "ConditionRecord", "FitStatistics", "Provenance", "ReadOutFit", "load_model", "save_model"]
+
+Count = Annotated[int, Field(ge=1)]
 
 _MAX_FILE_BYTES = 10_000_000
 # A fit's largest residual times this, in proportion to the rows, bounds the error of other tiles of the technology
@@ -28,13 +30,13 @@ class FitStatistics(Section):
     """How a fit came out. Order of `standard_error` and `correlation` is that of `fitted`."""
 
     fitted: list[str]
-    standard_error: list[float]
+    standard_error: list[NotNegative]
     """In the unit of each parameter."""
     correlation: list[list[float]]
-    n_observation: int
-    residual_rms_coulomb: float
-    residual_max_coulomb: float
-    residual_max_percent_of_largest_charge: float
+    n_observation: Count
+    residual_rms_coulomb: NotNegative
+    residual_max_coulomb: NotNegative
+    residual_max_percent_of_largest_charge: NotNegative
     """Of the largest |charge| of a bit line in the experiment."""
 
     @model_validator(mode="after")
@@ -49,8 +51,8 @@ class ConditionRecord(Section):
     """One condition of the experiment, and the circuits that were simulated under it."""
 
     name: str
-    n_row: int
-    n_col: int
+    n_row: Count
+    n_col: Count
     v_read_volt: float
     tile_sha256: str
     conductances_sha256: str
@@ -60,7 +62,8 @@ class ConditionRecord(Section):
     """Starts of the simulator, a deck; empty in models of earlier versions, as is the next."""
     convergence_help: list[str | None] = Field(default_factory=list)
     """What the simulator needed to converge, a deck; None: nothing."""
-    residual_current_fraction: float
+    residual_current_fraction: float | None
+    """Current left when the window ends, as a fraction of the largest; None where an output's voltage is sampled."""
 
 
 class Provenance(Section):
@@ -71,8 +74,8 @@ class Provenance(Section):
     seed: int
     cell_sha256: str | None
     """Of the cell circuit of the user's own that was calibrated; None for the tile's standard cell."""
-    conditions: list[ConditionRecord]
-    reference_error_percent_of_largest_charge: float
+    conditions: Annotated[list[ConditionRecord], Field(min_length=1)]
+    reference_error_percent_of_largest_charge: NotNegative
     """Largest change of the first condition's charges when the simulator's tolerances and step were halved."""
 
 
@@ -80,11 +83,11 @@ class ReadOutFit(Section):
     """The fitted law of a transistor-level read-out."""
 
     parameters: RampReadOutParameters
-    n_conversion: int
-    charge_residual_max_coulomb: float
-    trip_residual_max_lsb: float
+    n_conversion: Count
+    charge_residual_max_coulomb: NotNegative
+    trip_residual_max_lsb: NotNegative
     """Of the time to the trip, in periods of the counter's clock."""
-    trip_residual_rms_lsb: float
+    trip_residual_rms_lsb: NotNegative
 
 
 class CompactModel(Section):
@@ -96,6 +99,14 @@ class CompactModel(Section):
     fit: FitStatistics
     read_out: ReadOutFit | None = None
     provenance: Provenance
+
+    @model_validator(mode="after")
+    def _fitted_are_parameters(self) -> Self:
+        known = set(type(self.parameters).model_fields) - {"kind"}
+        unknown = [name for name in self.fit.fitted if name not in known]
+        if unknown:
+            raise ValueError(f"fit.fitted: {unknown[0]!r} is none of the parameters, {', '.join(sorted(known))}")
+        return self
 
     def tile_model(
         self,

@@ -11,14 +11,20 @@ from tilemodel.config.mismatch import ChipDraw
 from tilemodel.config.passes import Pass
 from tilemodel.config.read_out import IntegratorReadOut, MirrorReadOut, Sky130RampReadOut
 from tilemodel.config.tile import TileConfig
+from tilemodel.ends import end_resistance_ohm
 from tilemodel.linear import LinearTile
 from tilemodel.programmed import LineCurrents, ProgrammedTile
 from tilemodel.ramp_read_out import RampReadOutParameters, clamped_current, trip_features, trip_second
-from tilemodel.solvers.integrator import IntegratorTiming, OpAmpIntegrator, integrator_output
+from tilemodel.solvers.integrator import IntegratorOutput, IntegratorTiming, OpAmpIntegrator, integrator_output
 
 __all__ = ["PassOutput", "converter_bank", "read_pass"]
 
 FloatArray = NDArray[np.float64]
+
+# A line behind an op-amp at its swing moves as a whole when that reaches and leaves it: this often, at most, to count
+_TURNS = 4
+# Of the virtual ground's deviation: how far the netlist's limiter gives way
+_YIELD = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +40,8 @@ class PassOutput:
     """[n_vec, n_line]: cycles of the converters' oscillators, where the codes depend on the currents."""
     code_line: NDArray[np.int64] | None = None
     """[n_vec, n_line]: of a read-out that converts itself."""
+    limited_line: NDArray[np.bool_] | None = None
+    """[n_vec, n_line]: whether the output of an op-amp stood at its swing at some time."""
 
 
 def converter_bank(tile: TileConfig) -> ConverterBank:
@@ -60,14 +68,16 @@ def read_pass(
     charge, bound = result.charge_coulomb, result.error_bound_coulomb
     if isinstance(circuit, MirrorReadOut):
         ratio = circuit.ratio * chip.mirror_ratio_factor
-        charge = ratio * (charge - programmed.rest_current_ampere() * tile.t_reset_open_second)
+        # the reset switch carries the current at rest, and the capacitor under it holds that voltage when it opens
+        held = circuit.r_reset_ohm * circuit.c_integration_farad
+        charge = ratio * (charge - programmed.rest_current_ampere() * (tile.t_reset_open_second - held))
         bound = ratio * bound
     cycles = _cycles(tile, bank, programmed, drive) if bank.input == "current" else None
     return PassOutput(drive=drive, charge_line_coulomb=charge, error_bound_coulomb=bound, cycle_line=cycles)
 
 
 def _integrated(tile: TileConfig, circuit: IntegratorReadOut, currents: LineCurrents, drive: Pass) -> PassOutput:
-    """Charges as the op-amps' outputs give them: linear in the currents, whatever their sign stands for."""
+    """Charges as the op-amps' outputs give them: odd in the currents, whatever their sign stands for."""
     timing = tile.drive
     clamp = tile.read_out.v_clamp_volt
     result = integrator_output(
@@ -90,13 +100,38 @@ def _integrated(tile: TileConfig, circuit: IntegratorReadOut, currents: LineCurr
         ),
         current_rest=currents.current_ampere[:, 0],
         y_rest=currents.conductance_siemens[0, 0],
+        c_in_farad=currents.capacitance_farad,
+        released=currents.released_coulomb,
     )
     return PassOutput(
         drive=drive,
         charge_line_coulomb=result.charge_coulomb,
-        error_bound_coulomb=currents.error_bound_coulomb,
+        error_bound_coulomb=currents.error_bound_coulomb + _integrator_bound(tile, circuit, currents, result),
         cycle_line=None,
+        limited_line=result.saturated,
     )
+
+
+def _integrator_bound(
+    tile: TileConfig, circuit: IntegratorReadOut, currents: LineCurrents, result: IntegratorOutput
+) -> FloatArray:
+    """What the line's own time constant does, and what bent cells do behind op-amps at their swing [coulomb].
+
+    Derivation: docs/integrator.md.
+    """
+    n_row, wires, c_int = tile.array.n_row, tile.wires_in_use, circuit.c_integration_farad
+    c_line = n_row * wires.c_bit_line_farad
+    t_line = c_line * (wires.r_bit_line_ohm * (n_row + 1) / 2 + end_resistance_ohm(tile))
+    leak = currents.conductance_siemens.max(axis=1) / (c_int * (1 + circuit.open_loop_gain))
+    flow = np.abs(currents.current_ampere)
+    total = flow.sum(axis=1) * tile.drive.t_lsb_second + np.abs(currents.released_coulomb).sum(axis=1)
+    largest, y = flow.max(axis=1), currents.conductance_siemens.max(axis=1)
+    at_swing = _TURNS * c_line * t_line * largest / c_int
+    at_swing = at_swing + _YIELD * c_int * np.divide(largest, y, out=np.zeros_like(y), where=y > 0)
+    if not currents.is_linear:
+        at_swing = at_swing + np.abs(result.withheld_coulomb)
+    bound: FloatArray = total * t_line * leak + result.saturated * at_swing
+    return bound
 
 
 def _ramp_converted(
@@ -135,11 +170,12 @@ def _cycles(tile: TileConfig, bank: ConverterBank, programmed: ProgrammedTile, d
         timing = OscillatorTiming(drive.n_tick_max, tick, edge, at_rest)
         currents = programmed.w_eff_ampere, programmed.offset_ampere
         return oscillator_cycles(drive.n_tick, drive.height, *currents, rate, i_half, timing)
-    current = programmed.currents(drive).current_ampere
+    settled = programmed.currents(drive)
+    current = settled.current_ampere
     rest, ticks = current[:, :1], current[:, 1:]
     steps = np.concatenate([rest, ticks, rest], axis=1)
     in_edges = sum(
-        weight * bank.rate_hertz((1 - node) * steps[:, :-1] + node * steps[:, 1:])
+        weight * bank.rate_hertz((1 - node) * steps[:, :-1] + node * steps[:, 1:] + settled.released_coulomb / edge)
         for node, weight in zip(EDGE_NODES, EDGE_WEIGHTS, strict=True)
     )
     cycles: FloatArray = (

@@ -35,12 +35,14 @@ class LinearTile:
         if parameters.r_row_ohm == 0 and wires.r_driver_ohm == 0:
             total = _far_end_first(self._g.sum(axis=0), self._north)
             transfer, y_in = transfer_to_clamp(total, parameters.r_bit_line_ohm, end_resistance_ohm(tile))
+            self._capacitance: FloatArray = wires.c_bit_line_farad * (transfer**2).sum(axis=0)
             per_rail = self._g * _far_end_first(transfer, self._north)
             self._conductance = np.diag(y_in)
         else:
             # scipy.linalg takes a quarter of a second that ladders need not pay
             from tilemodel.solvers.mesh import mesh_transfer
 
+            self._capacitance = np.full(self._g.shape[2], tile.array.n_row * wires.c_bit_line_farad)
             per_rail, self._conductance = mesh_transfer(
                 self._g,
                 r_bit_ohm=parameters.r_bit_line_ohm,
@@ -88,6 +90,9 @@ class LinearTile:
         return LineCurrents(
             current_ampere=current,
             conductance_siemens=np.broadcast_to(np.diag(self._conductance), current.shape),
+            released_coulomb=np.zeros(current.shape),
+            capacitance_farad=self._capacitance,
+            is_linear=True,
             error_bound_coulomb=_ROUNDING * area,
         )
 

@@ -12,6 +12,7 @@ from tilemodel.config.tile import TileConfig
 from tilemodel.ends import end_resistance_ohm
 from tilemodel.parameters import AccessLaw, AnyParameters, DrivenParameters
 from tilemodel.programmed import LineCharges, LineCurrents
+from tilemodel.solvers.ladder import transfer_to_clamp
 from tilemodel.solvers.relaxation import Network, Pulses, Solution, solve_network
 
 __all__ = ["NetworkTile"]
@@ -69,8 +70,27 @@ class NetworkTile:
         return LineCurrents(
             current_ampere=self._sign * solution.current,
             conductance_siemens=solution.conductance,
+            released_coulomb=self._sign * solution.released,
+            capacitance_farad=self._capacitance_farad(),
+            is_linear=self._is_linear,
             error_bound_coulomb=solution.error_bound,
         )
+
+    def _capacitance_farad(self) -> FloatArray:
+        """Of the lines at rest, [n_line]: sum of c t^2, t the transfer to the clamp; gated cells are off then."""
+        network = self._network
+        kink = 1.0 - network.polarity_asymmetry * (network.rest_volt[:, np.newaxis] < network.clamp_volt)
+        connected = (network.gate_sign == 0)[:, np.newaxis] * kink
+        g: FloatArray = np.einsum("kl,kil->il", connected, network.g)
+        ordered = np.where(network.north, g[::-1], g)
+        transfer, _ = transfer_to_clamp(ordered, network.r_bit, network.r_end)
+        capacitance: FloatArray = network.c_bit * (transfer**2).sum(axis=0)
+        return capacitance
+
+    @property
+    def _is_linear(self) -> bool:
+        network = self._network
+        return network.v_sinh == 0 and network.polarity_asymmetry == 0 and not network.r_access_slope.any()
 
     def rest_current_ampere(self) -> FloatArray:
         """Currents without a pulse, [n_line]."""

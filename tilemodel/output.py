@@ -34,6 +34,8 @@ class ReadPass(Protocol):
     def cycle_line(self) -> FloatArray | None: ...
     @property
     def code_line(self) -> NDArray[np.int64] | None: ...
+    @property
+    def limited_line(self) -> NDArray[np.bool_] | None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ class TileOutput:
     error_bound_coulomb: FloatArray | None
     """[n_vec, n_col]: how far the fast model's approximations may take `charge_coulomb`; None from a simulator."""
     n_saturated: int
-    """Number of conversions at the end of the converter's range."""
+    """Number of conversions at the end of the converter's range, or of an op-amp's that stood at its swing."""
     provenance: Mapping[str, Any]
 
 
@@ -63,16 +65,14 @@ def tile_output(
     """Pass what every pass's lines gave through the tile's converters, one conversion a pass, and combine."""
     bank = converter_bank(tile)
     charge_line = _combined([item.drive.factor * item.charge_line_coulomb for item in passes])
-    code, n_saturated = None, 0
-    circuit = tile.read_out.circuit
-    if isinstance(circuit, Sky130RampReadOut) or not isinstance(tile.adc, IdealAdc):
+    code = None
+    if isinstance(tile.read_out.circuit, Sky130RampReadOut) or not isinstance(tile.adc, IdealAdc):
         codes = [_codes(bank, item) for item in passes]
-        if isinstance(circuit, Sky130RampReadOut):
-            n_saturated = sum(int((item >= circuit.count_max).sum()) for item in codes)
-        else:
-            n_saturated = sum(int(bank.saturated(item).sum()) for item in codes)
         factors = [item.drive.factor for item in passes]
         code = combine_lines(tile, _combined([f * item for f, item in zip(factors, codes, strict=True)]))
+        n_saturated = sum(_saturated(tile, bank, *both) for both in zip(passes, codes, strict=True))
+    else:
+        n_saturated = sum(int(item.limited_line.sum()) for item in passes if item.limited_line is not None)
     bound = None
     if error_bound_line_coulomb is not None:
         n_vec, _ = error_bound_line_coulomb.shape
@@ -85,6 +85,13 @@ def tile_output(
         n_saturated=n_saturated,
         provenance={"tile": tile.name, "tile_sha256": tile.sha256(), **provenance},
     )
+
+
+def _saturated(tile: TileConfig, bank: ConverterBank, item: ReadPass, code: NDArray[np.int64]) -> int:
+    """Number of conversions of a pass that ended at a limit."""
+    circuit = tile.read_out.circuit
+    at_end = code >= circuit.count_max if isinstance(circuit, Sky130RampReadOut) else bank.saturated(code)
+    return int((at_end if item.limited_line is None else at_end | item.limited_line).sum())
 
 
 def _combined(parts: list[Any]) -> Any:

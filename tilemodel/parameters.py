@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tilemodel.config.cell import GatedCell, GatedPairCell, LinearDevice, SinhDevice, SubcktDevice, SwitchAccess
 from tilemodel.config.errors import InputError
-from tilemodel.config.section import NotNegative, Positive, Section
+from tilemodel.config.section import NotNegative, Positive, ResistanceOrZero, Section
 from tilemodel.config.tile import TileConfig
 
 __all__ = [
@@ -46,8 +46,8 @@ class DrivenParameters(Section):
     """
 
     kind: Literal["driven"] = "driven"
-    r_bit_line_ohm: NotNegative
-    r_row_ohm: NotNegative
+    r_bit_line_ohm: ResistanceOrZero
+    r_row_ohm: ResistanceOrZero
     v_read_volt: Positive
     v_clamp_volt: float
     g_factor: Positive
@@ -68,8 +68,8 @@ class GatedParameters(Section):
     """
 
     kind: Literal["gated_1t1r"] = "gated_1t1r"
-    r_bit_line_ohm: NotNegative
-    r_access_ohm: NotNegative
+    r_bit_line_ohm: ResistanceOrZero
+    r_access_ohm: ResistanceOrZero
     r_access_slope_ohm_per_ampere: float
     q_pulse_coulomb: float
     q_pulse_coulomb_per_siemens: float
@@ -110,14 +110,14 @@ class GatedPairParameters(Section):
     """
 
     kind: Literal["gated_2t1r"] = "gated_2t1r"
-    r_bit_line_ohm: NotNegative
-    r_upper_ohm: NotNegative
+    r_bit_line_ohm: ResistanceOrZero
+    r_upper_ohm: ResistanceOrZero
     r_upper_slope_ohm_per_ampere: float
     q_upper_coulomb: float
     q_upper_coulomb_per_siemens: float
     q_upper_coulomb_per_siemens2: float
     c_upper_farad: float
-    r_lower_ohm: NotNegative
+    r_lower_ohm: ResistanceOrZero
     r_lower_slope_ohm_per_ampere: float
     q_lower_coulomb: float
     q_lower_coulomb_per_siemens: float

@@ -31,8 +31,15 @@ class LineCurrents:
     """[n_vec, 1 + n_tick_max, n_line]"""
     conductance_siemens: FloatArray
     """[n_vec, 1 + n_tick_max, n_line]"""
+    released_coulomb: FloatArray
+    """Charge beyond the settled currents at the pulses' common start, then at the end of each tick (edges of bent
+    cells, capacitors, access devices that close), [n_vec, 1 + n_tick_max, n_line]."""
+    capacitance_farad: FloatArray
+    """Of the lines at rest as seen from their clamps, [n_line]."""
+    is_linear: bool
+    """Whether currents follow the clamps' voltages in proportion, however far these move."""
     error_bound_coulomb: FloatArray
-    """Of the charge that the currents add up to, [n_vec, n_line]."""
+    """Of the charge that all this adds up to, [n_vec, n_line]."""
 
 
 class ProgrammedTile(Protocol):

@@ -17,10 +17,19 @@ _SIZE = "[array]\nn_row = 4\nn_col = 2\n"
 _SWITCH = f'{_SIZE}[cell.access]\nkind = "switch"\nr_on_ohm = 880.0\n[drive]\nt_edge_second = 1e-12\n'
 _SINH = f'{_SIZE}[cell.device]\nkind = "sinh"\nv_sinh_volt = 0.43\npolarity_asymmetry = 0.0\n'
 _COMPRESSING = '[adc]\nkind = "cco"\nf_hertz_per_ampere = 6.24e13\ni_half_ampere = 5e-4\nphase_cycle = 0.0\n'
+_AT_SWING = f"""{_SIZE}[read_out.circuit]
+kind = "integrator"
+c_integration_farad = 1e-12
+open_loop_gain = 1000.0
+unity_gain_hertz = 1e10
+swing_volt = 1e-6
+r_reset_ohm = 1.0
+"""
 # Kernel by kernel: preset, what differs from it, and the accuracy
 _TILES: tuple[tuple[str, str, str, float | None], ...] = (
     ("oscillators", "ibm_pcm_14nm", f"{_SIZE}{_COMPRESSING}count_max = 4095\n", None),
     ("relaxation", "ibm_pcm_14nm", _SINH, None),
+    ("op-amps at their swing", "ibm_pcm_14nm", _AT_SWING, None),
     ("gated events", "sky130_1t1r", _SWITCH, None),
     ("lumped events, single precision", "sky130_1t1r", _SWITCH, 1e-2),
     ("lumped events, double precision", "sky130_1t1r", _SWITCH, 1e-5),

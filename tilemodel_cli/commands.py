@@ -1,7 +1,9 @@
 """What each command does. Packages are imported inside, so that `tilemodel mvm` does not pay for plots."""
 
 import argparse
+import importlib.util
 import json
+import os
 import shutil
 import sys
 import time
@@ -23,6 +25,7 @@ from tilemodel.config.operands import (
     random_weights,
 )
 from tilemodel.config.passes import tile_passes
+from tilemodel.config.tile import TileConfig
 from tilemodel_cli.running import runner_of
 
 __all__ = [
@@ -45,7 +48,7 @@ Command = Callable[[argparse.Namespace], int]
 
 
 def netlist(options: argparse.Namespace) -> int:
-    """Write one deck a vector and pass, the model files that they include and a manifest."""
+    """Write one deck a vector and pass, the model files that they need and a manifest."""
     from spice_netlists.deck import build_deck
 
     tile = load_tile(options.tile)
@@ -61,8 +64,9 @@ def netlist(options: argparse.Namespace) -> int:
         for number, vector in enumerate(ticks):
             for index, drive in enumerate(passes):  # one deck at a time: a 512 x 512 one has 40 MB
                 deck = build_deck(tile, conductances, drive.pulses(number))
-                name = f"vector_{number:04d}" + (f"_pass_{index}.cir" if len(passes) > 1 else ".cir")
-                (folder / name).write_text(deck.text)
+                name = f"vector_{number:04d}" + (f"_pass_{index}" if len(passes) > 1 else "") + deck.suffix
+                for file_name, text in {name: deck.text, **deck.files}.items():
+                    (folder / file_name).write_text(text)
                 for include in deck.includes:
                     shutil.copyfile(include.path, folder / include.name)
                 manifest.append(
@@ -70,7 +74,7 @@ def netlist(options: argparse.Namespace) -> int:
                 )
         content = {"schema_version": "tilemodel-decks-1", "tile": tile.name, "decks": manifest}
         (folder / "manifest.json").write_text(json.dumps(content, indent=2) + "\n")
-    _say(f"{len(manifest)} deck(s) in {options.output}; run one there with: ngspice -b {manifest[0]['deck']}")
+    _say(f"{len(manifest)} deck(s) in {options.output}; run one there with: {deck.command} {manifest[0]['deck']}")
     return 0
 
 
@@ -98,9 +102,11 @@ def mvm(options: argparse.Namespace) -> int:
     if options.tile.endswith(".json"):
         compact = load_model(options.tile)
         tile = compact.tile
+        _tell_of_compilation(tile)
         model = compact.tile_model(load_conductances(tile, options.weights), accuracy=options.accuracy)
     else:
         tile = load_tile(options.tile)
+        _tell_of_compilation(tile)
         model = TileModel(tile, load_conductances(tile, options.weights), accuracy=options.accuracy)
     ticks = load_ticks(tile, options.inputs)
     if options.noise_seed is None:
@@ -157,6 +163,7 @@ def calibrate_tile(options: argparse.Namespace) -> int:
     from tilemodel.compact import save_model
 
     tile = load_tile(options.tile)
+    _tell_of_compilation(tile)
     _check_output(options)
     with runner_of(options) as runner, _progress("ngspice batches") as on_done:
         model = calibrate(tile, seed=options.seed, runner=runner, on_done=on_done)
@@ -181,6 +188,7 @@ def validate_tile(options: argparse.Namespace) -> int:
     from tilemodel.compact import load_model
 
     tile = load_tile(options.tile)
+    _tell_of_compilation(tile)
     model = load_model(options.model) if options.model else None
     check_folder_target(options.output, marker=REPORT_MARKER)
     started = time.perf_counter()
@@ -202,6 +210,7 @@ def budget_tile(options: argparse.Namespace) -> int:
 
     model = load_model(options.tile) if options.tile.endswith(".json") else None
     tile = load_tile(options.tile) if model is None else model.tile
+    _tell_of_compilation(tile)
     check_folder_target(options.output, marker=BUDGET_MARKER)
     budget = error_budget(tile, model, n_vec=options.vectors, seed=options.seed)
     page = write_budget(budget, options.output)
@@ -228,6 +237,19 @@ def fit_noise(options: argparse.Namespace) -> int:
         _say(line)
     _say(f'in a tile file: [noise] preset = "{path}"')
     return 0
+
+
+def _tell_of_compilation(tile: TileConfig) -> None:
+    """Say on stderr why the first answer takes so long, where no kernel has been compiled yet."""
+    ohmic = tile.cell.device.kind == "linear" and tile.cell.device.polarity_asymmetry == 0
+    if ohmic and not tile.is_gated:
+        return  # one product, nothing to compile
+    spec = importlib.util.find_spec("tilemodel.solvers")
+    kept = [Path(place) / "__pycache__" for place in (spec and spec.submodule_search_locations) or ()]
+    if "NUMBA_CACHE_DIR" in os.environ:
+        kept = [Path(os.environ["NUMBA_CACHE_DIR"])]
+    if not any(any(folder.rglob("*.nbi")) for folder in kept):
+        sys.stderr.write("the first use compiles the model's kernels, up to a minute (`tilemodel compile` does all)\n")
 
 
 def _check_output(options: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """Entry point of `tilemodel`: parse, run, and turn every failure into one message and an exit status."""
 
 import argparse
+import os
 import signal
 import sys
 import warnings
@@ -16,15 +17,19 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status.
 
-    0 done, 1 a spec was missed, 2 an error, 130 interrupted, 143 terminated. In the last two cases running
-    simulators are ended and nothing is written.
+    0 done, 1 a spec was missed, 2 an error, 130 interrupted, 141 the reader of the output has left, 143 terminated.
+    When interrupted or terminated, running simulators are ended and nothing is written.
     """
     options = build_parser().parse_args(arguments)
     warnings.showwarning = _show_warning
     before = {number: signal.signal(number, _terminate) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         status: int = options.run(options)
+        sys.stdout.flush()
         return status
+    except BrokenPipeError:  # whoever read the output has left, such as `| head`; files are written by then
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except TileModelError as error:
         simulated = hasattr(error, "fault")  # a SimulatorError: importing it would cost every command half a second
         return _complain(options.command, f"{error}{_kept(options) if simulated else ''}", 2)

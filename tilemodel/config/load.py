@@ -71,7 +71,7 @@ def _load(path: Path) -> TileConfig:
     sources: dict[str, ParameterSource] = {}
     if preset is not None:
         preset_path = _preset_path(path, preset)
-        _merge(values, sources, _read_toml(preset_path), preset_path, is_preset=True)
+        _merge(values, sources, _read_toml(preset_path, "a preset"), preset_path, is_preset=True)
     _lay_noise_preset(values, sources, content, path)
     _merge(values, sources, content, path, is_preset=False)
     _resolve_files(values, path.parent)
@@ -91,7 +91,7 @@ def tile_from_mapping(
     try:
         return TileConfig.model_validate(values)
     except ValidationError as error:
-        remedy = "give it in the tile file or name a preset that holds it"
+        remedy = f"give it in the tile file or name a preset that holds it, such as {', '.join(preset_names())}"
         raise InputError(explain_validation(error, TileConfig, where, remedy=remedy)) from None
 
 
@@ -128,8 +128,8 @@ def _resolve_files(values: dict[str, Any], folder: Path) -> None:
             ]
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    data = read_limited(path, _MAX_FILE_BYTES, "a tile file (TOML)")
+def _read_toml(path: Path, what: str = "a tile file") -> dict[str, Any]:
+    data = read_limited(path, _MAX_FILE_BYTES, f"{what} (TOML)")
     try:
         return tomllib.loads(data.decode())
     except ValueError as error:  # of TOML, of UTF-8, of a number with thousands of digits
@@ -162,11 +162,16 @@ def load_noise_preset(preset: str, folder: str | Path = ".") -> dict[str, Any]:
 def _preset_path(tile_path: Path, preset: str, folder: str = "presets") -> Path:
     """The preset `preset`: a path ending in .toml is taken from the tile file's folder, a name from the package."""
     if preset.endswith(".toml"):
-        return tile_path.parent / preset
+        named = tile_path.parent / preset
+        if not named.is_file() and "\0" not in preset:
+            raise InputError(f"{tile_path}: there is no preset file {named}; presets of the package have no .toml")
+        return named
     known = preset_names(folder)
     if preset not in known:
+        best = difflib.get_close_matches(preset, known, n=1, cutoff=0.6)
+        hint = f"did you mean {best[0]!r}? Known" if best else "known"
         raise InputError(
-            f"{tile_path}: unknown preset {preset!r}; known are {', '.join(known)}, "
+            f"{tile_path}: unknown preset {preset!r}; {hint} are {', '.join(known)}, "
             "or give the path of a preset file (ending in .toml)"
         )
     return Path(str(resources.files("tilemodel") / folder / f"{preset}.toml"))
@@ -248,11 +253,20 @@ def _explain(item: Any, root: type[BaseModel], where: str, remedy: str) -> str:
     if item["type"] in ("model_type", "model_attributes_type"):
         return f"{place}: {key or 'the file'} must be a table, got {item['input']!r}"
     if item["type"] in ("union_tag_not_found", "union_tag_invalid"):
-        kinds = item["ctx"].get("expected_tags", "")
-        return f"{where} [{_locate(names, root)[0]}]: needs kind = one of {kinds or 'the known kinds'}"
+        return f"{where} [{_locate(names, root)[0]}]: {_explain_kind(item['ctx'])}"
     message = item["msg"].removeprefix("Value error, ")
     given = "" if isinstance(item["input"], dict) else f", got {item['input']!r}"
     return f"{place}: {key}: {message}{given}" if key else f"{where}: {message}"
+
+
+def _explain_kind(context: Mapping[str, Any]) -> str:
+    """What is wrong with the key `kind`, and which there are."""
+    known = context.get("expected_tags") or "the known kinds"
+    if "tag" not in context:
+        return f"needs kind = one of {known}"
+    best = difflib.get_close_matches(str(context["tag"]), known.replace("'", "").split(", "), n=1, cutoff=0.6)
+    hint = f"; did you mean {best[0]!r}?" if best else ""
+    return f"needs kind = one of {known}, got {context['tag']!r}{hint}"
 
 
 def _tables(root: type[BaseModel]) -> set[str]:

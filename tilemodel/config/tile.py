@@ -10,12 +10,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tilemodel.config.adc import AdcConfig, IdealAdc
-from tilemodel.config.cell import Cell, GatedCell, GatedPairCell, Sky130NfetAccess
+from tilemodel.config.adc import AdcConfig, IdealAdc, SarAdc
+from tilemodel.config.cell import Cell, GatedCell, GatedPairCell, Sky130NfetAccess, SubcktAccess
 from tilemodel.config.conditions import ConditionsConfig, MismatchConfig
 from tilemodel.config.drive import DriveConfig
 from tilemodel.config.noise import NoiseConfig
-from tilemodel.config.read_out import IdealClamp, ReadOutConfig, Sky130RampReadOut
+from tilemodel.config.read_out import IdealClamp, MirrorReadOut, ReadOutConfig, Sky130RampReadOut
 from tilemodel.config.section import Percent, Positive, Section
 from tilemodel.config.sources import ParameterSource
 from tilemodel.config.wires import WireConfig
@@ -142,6 +142,45 @@ class TileConfig(Section):
             raise ValueError("read_out.circuit.corner must be that of the access transistors: one chip, one corner")
         if self.mismatch is not None and self.mismatch.clamp_offset_sigma_volt > 0:
             raise ValueError("mismatch.clamp_offset_sigma_volt does not reach into a transistor circuit; set it to 0")
+        return self
+
+    @model_validator(mode="after")
+    def _spreads_have_something_to_act_on(self) -> Self:
+        given = self.mismatch
+        if given is None:
+            return self
+        if given.mirror_ratio_sigma > 0 and not isinstance(self.read_out.circuit, MirrorReadOut):
+            raise ValueError(
+                f"mismatch.mirror_ratio_sigma acts on mirrors, and read_out.circuit.kind is "
+                f"{self.read_out.circuit.kind!r}; set it to 0"
+            )
+        if given.adc_unit_capacitor_sigma > 0 and not isinstance(self.adc, SarAdc):
+            raise ValueError(
+                f"mismatch.adc_unit_capacitor_sigma acts on successive-approximation converters, and adc.kind is "
+                f"{self.adc.kind!r}; set it to 0"
+            )
+        for name in ("adc_gain_sigma", "adc_offset_sigma_lsb"):
+            if getattr(given, name) > 0 and isinstance(self.adc, IdealAdc):
+                raise ValueError(f"mismatch.{name} acts on converters, and adc.kind is 'ideal'; set it to 0")
+        return self
+
+    @model_validator(mode="after")
+    def _supply_has_something_to_act_on(self) -> Self:
+        factor = self.conditions.supply_factor
+        if factor == 1.0:
+            return self
+        access = getattr(self.cell, "access", None)
+        if not isinstance(access, Sky130NfetAccess | SubcktAccess):
+            what = "switches have no gate voltage" if access is not None else f"a {self.cell.kind} cell has none"
+            raise ValueError(
+                f"conditions.supply_factor = {factor:g} multiplies the gate voltage of access transistors, and {what}; "
+                "set it to 1 and state the voltages and resistances at that supply"
+            )
+        if isinstance(self.read_out.circuit, Sky130RampReadOut):
+            raise ValueError(
+                f"conditions.supply_factor = {factor:g} does not reach the read-out's transistors, which run at their "
+                "nominal supply; set it to 1"
+            )
         return self
 
     def with_ideal_read_out(self) -> "TileConfig":

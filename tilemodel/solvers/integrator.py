@@ -8,7 +8,8 @@ the clamp, I(t) - y e (I: current into a clamp at exactly the clamp voltage),
 
 I is constant within a tick and linear during the edges at its beginning, y constant in both: an affine map of
 (e, p) a piece, made of exponentials of the matrix's two rates, which are real and distinct. The charge that a converter
-sees is -C p at the sampling time. Derivation and validity: docs/integrator.md.
+sees is -C p at the sampling time. Lines whose output comes near its swing are walked again with it
+(`tilemodel.solvers.limited_integrator`). Derivation and validity: docs/integrator.md.
 """
 
 import math
@@ -62,7 +63,24 @@ class IntegratorOutput:
     charge_coulomb: FloatArray
     """C (v_clamp - v_out), positive for current from the bit line into the clamp."""
     saturated: NDArray[np.bool_]
-    """The output reached its swing at a corner of the drive or when sampled; values are then limited, not exact."""
+    """The output stood at its swing at some time."""
+    withheld_coulomb: FloatArray
+    """What the charge would be beyond it without the swing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """What drives the op-amps: see `integrator_output`."""
+
+    current: FloatArray
+    y: FloatArray
+    rest: FloatArray
+    """[n_vec, n_line]"""
+    y_rest: FloatArray
+    """[n_line]"""
+    c_in: FloatArray
+    """[n_line]"""
+    released: FloatArray
 
 
 @dataclass(frozen=True)
@@ -88,13 +106,15 @@ def integrator_output(
     current_rest: ArrayLike = 0.0,
     y_rest: ArrayLike | None = None,
     c_in_farad: ArrayLike = 0.0,
+    released: FloatArray | None = None,
 ) -> IntegratorOutput:
     """Outputs of integrators at the ends of bit lines.
 
     `current` [n_vec, n_tick, n_line] [ampere] flows in tick k into a clamp at v_clamp; `y` [siemens], of the same shape
     or [n_line], is the conductance that the clamp sees. `current_rest` and `y_rest` (default `y`, where that is one
     value a line) hold before the first tick and after the last, `c_in_farad` is the capacitance of the line at the
-    virtual ground, each [n_line] or a number. O(n_vec n_tick n_line).
+    virtual ground, each [n_line] or a number. `released` [n_vec, 1 + n_tick, n_line] [coulomb] flows beside the
+    currents during the edge before each tick, and during the last. O(n_vec n_tick n_line).
     """
     if y_rest is None:
         if y.ndim != 1:
@@ -104,15 +124,66 @@ def integrator_output(
     n_vec, n_line = current.shape[0], current.shape[2]
     rest = np.broadcast_to(np.asarray(current_rest, dtype=np.float64), (n_vec, n_line))
     y_at_rest = np.broadcast_to(np.asarray(y_rest, dtype=np.float64), (n_line,))
-    c_in = np.asarray(c_in_farad, dtype=np.float64)
-    state = _reset_state(op_amp, rest, y_at_rest)
-    saturated = np.zeros((n_vec, n_line), dtype=bool)
-    for piece, start, rise in _pieces(current, y, rest, y_at_rest, c_in, op_amp, timing):
-        state = piece.apply(state, start, rise)
-        saturated |= np.abs(state[1]) >= op_amp.v_swing_volt
-    out = np.clip(state[1], -op_amp.v_swing_volt, op_amp.v_swing_volt)
+    line = _Line(
+        current=current,
+        y=y,
+        rest=rest,
+        y_rest=y_at_rest,
+        c_in=np.broadcast_to(np.asarray(c_in_farad, dtype=np.float64), (n_line,)),
+        released=np.zeros((n_vec, current.shape[1] + 1, n_line)) if released is None else released,
+    )
+    start = state = _reset_state(op_amp, rest, y_at_rest)
+    # between corners e moves the output by at most twice itself, an edge by its charge
+    reach = np.zeros((n_vec, n_line))
+    for piece, began, rise in _pieces(line, op_amp, timing):
+        state = piece.apply(state, began, rise)
+        np.maximum(reach, np.abs(state[1]) + 2 * (1 + line.c_in / op_amp.c_int_farad) * np.abs(state[0]), out=reach)
+    largest = (
+        np.abs(current).max(axis=1, initial=0) + np.abs(rest) + np.abs(line.released).max(axis=1) / timing.t_edge_second
+    )
+    near = reach + largest * timing.t_edge_second / op_amp.c_int_farad >= op_amp.v_swing_volt
+    out, saturated = state[1].copy(), np.zeros((n_vec, n_line), dtype=bool)
+    if near.any():
+        out[near], saturated[near] = _limited(line, start, near, op_amp, timing)
     return IntegratorOutput(
-        v_out_volt=op_amp.v_clamp_volt + out, charge_coulomb=-op_amp.c_int_farad * out, saturated=saturated
+        v_out_volt=op_amp.v_clamp_volt + out,
+        charge_coulomb=-op_amp.c_int_farad * out,
+        saturated=saturated,
+        withheld_coulomb=op_amp.c_int_farad * (out - state[1]),
+    )
+
+
+def _limited(
+    line: _Line, start: State, near: NDArray[np.bool_], op_amp: OpAmpIntegrator, timing: IntegratorTiming
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Outputs of the lines `near` their swing, and whether they reached it."""
+    # numba takes half a second that lines within their swing need not pay
+    from tilemodel.solvers.limited_integrator import LimitedOpAmp, LimitedTiming, limited_outputs
+
+    vectors, lines = np.nonzero(near)
+    n_tick = line.current.shape[1]
+    y = line.y[vectors, :, lines] if line.y.ndim == 3 else np.repeat(line.y[lines, np.newaxis], n_tick, axis=1)
+    last = timing.t_start_second + n_tick * timing.t_lsb_second + timing.t_edge_second
+    return limited_outputs(
+        np.ascontiguousarray(line.current[vectors, :, lines]),
+        np.ascontiguousarray(line.released[vectors, :, lines]),
+        np.ascontiguousarray(y),
+        line.rest[vectors, lines],
+        line.y_rest[lines],
+        line.c_in[lines],
+        np.stack([start[0][vectors, lines], start[1][vectors, lines]], axis=1),
+        LimitedOpAmp(
+            w=2 * math.pi * op_amp.f_unity_hertz,
+            per_gain=1.0 / op_amp.gain,
+            c_int=op_amp.c_int_farad,
+            swing=op_amp.v_swing_volt,
+        ),
+        LimitedTiming(
+            before=timing.t_start_second - timing.t_open_second,
+            edge=timing.t_edge_second,
+            flat=timing.t_lsb_second - timing.t_edge_second,
+            hold=max(timing.t_sample_second - last, 0.0),
+        ),
     )
 
 
@@ -129,15 +200,10 @@ def _check(current: FloatArray, y: FloatArray, timing: IntegratorTiming) -> None
 
 
 def _pieces(
-    current: FloatArray,
-    y: FloatArray,
-    rest: FloatArray,
-    y_rest: FloatArray,
-    c_in: FloatArray,
-    op_amp: OpAmpIntegrator,
-    timing: IntegratorTiming,
+    line: _Line, op_amp: OpAmpIntegrator, timing: IntegratorTiming
 ) -> Iterator[tuple[_Piece, FloatArray, FloatArray | float]]:
     """Maps in the order of time, each with the current at its start and the current's rise in it."""
+    current, y, rest, y_rest, c_in = line.current, line.y, line.rest, line.y_rest, line.c_in
     n_tick = current.shape[1]
     edge, flat = timing.t_edge_second, timing.t_lsb_second - timing.t_edge_second
     last = timing.t_start_second + n_tick * timing.t_lsb_second + edge
@@ -151,10 +217,10 @@ def _pieces(
         else:
             on_edge = _piece((y_before + y_now) / 2, edge, c_in, op_amp)
             on_flat = _piece(y_now, flat, c_in, op_amp)
-        yield on_edge, before, now - before
+        yield on_edge, before + line.released[:, k] / edge, now - before
         yield on_flat, now, 0.0
         before, y_before = now, y_now
-    yield _piece((y_before + y_rest) / 2, edge, c_in, op_amp), before, rest - before
+    yield _piece((y_before + y_rest) / 2, edge, c_in, op_amp), before + line.released[:, n_tick] / edge, rest - before
     yield _piece(y_rest, max(timing.t_sample_second - last, 0.0), c_in, op_amp), rest, 0.0
 
 

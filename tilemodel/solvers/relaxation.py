@@ -89,6 +89,9 @@ class Solution(NamedTuple):
     """Clamp current at rest and during each tick [ampere], [n_vec, 1 + n_tick_max, n_line]; empty unless wanted."""
     conductance: FloatArray
     """Differential conductance of the lines as seen from their clamps [siemens], as `current`."""
+    released: FloatArray
+    """Charge that each event gives beyond the currents [coulomb], [n_vec, 1 + n_tick_max, n_line]: that at the common
+    start, then those at the end of each tick; empty unless wanted."""
 
 
 def solve_network(network: Network, pulses: Pulses, *, waveforms: bool = False) -> Solution:
@@ -97,10 +100,10 @@ def solve_network(network: Network, pulses: Pulses, *, waveforms: bool = False) 
     Raises `FloatingPointError` if the relaxation does not converge (no tile with resistances > 0 was seen to).
     """
     with KERNEL_LOCK:
-        charge, bound, current, conductance, sweeps = _solve_batch(network, pulses, waveforms)
+        charge, bound, current, conductance, released, sweeps = _solve_batch(network, pulses, waveforms)
     if sweeps.max(initial=0) >= MAX_SWEEPS:
         raise FloatingPointError(f"relaxation: no convergence within {MAX_SWEEPS} sweeps")
-    return Solution(charge, bound, current, conductance)
+    return Solution(charge, bound, current, conductance, released)
 
 
 @compiled(parallel=True)
@@ -112,6 +115,7 @@ def _solve_batch(network: Any, pulses: Any, waveforms: bool) -> Any:
     bound = np.zeros((n_vec, n_line))
     current = np.zeros((n_vec, n_kept, n_line))
     conductance = np.zeros((n_vec, n_kept, n_line))
+    released = np.zeros((n_vec, n_kept, n_line))
     sweeps = np.zeros(n_vec, dtype=np.int64)
     for vector in prange(n_vec):
         sweeps[vector] = _solve_vector(
@@ -123,13 +127,22 @@ def _solve_batch(network: Any, pulses: Any, waveforms: bool) -> Any:
             bound[vector],
             current[vector],
             conductance[vector],
+            released[vector],
         )
-    return charge, bound, current, conductance, sweeps
+    return charge, bound, current, conductance, released, sweeps
 
 
 @compiled()
 def _solve_vector(
-    network: Any, pulses: Any, n_tick: Any, height: Any, charge: Any, bound: Any, kept_current: Any, kept_y: Any
+    network: Any,
+    pulses: Any,
+    n_tick: Any,
+    height: Any,
+    charge: Any,
+    bound: Any,
+    kept_current: Any,
+    kept_y: Any,
+    kept_released: Any,
 ) -> Any:
     """Walk through the events of one vector; returns the largest number of sweeps that one needed."""
     n_rail, n_row, n_line = network.g.shape
@@ -142,11 +155,14 @@ def _solve_vector(
     volt = np.empty((n_rail, n_row))
     active = np.empty((n_rail, n_row), dtype=np.bool_)
     transfer = np.zeros((n_row, n_line))
+    transfer_before = np.empty((n_row, n_line))
     u_before = np.empty((n_row, n_line))
     w_before = np.empty((n_rail, n_row, n_line))
     line_current = np.zeros(n_line)
     y_in = np.zeros(n_line)
     flown = np.zeros(n_line)
+    discharged = np.zeros(n_line)
+    released = np.zeros(n_line)
     doubt = np.zeros(n_line)
     most = 0
     # ended: -1 before the pulses, then the ticks at which pulses end, 0 being their common start
@@ -156,8 +172,7 @@ def _solve_vector(
         _drive(network, n_tick, height, ended, volt, active)
         u_before[:] = u
         w_before[:] = w
-        if ended > 0:
-            _edges(network, pulses, n_tick, ended, cell_current, u, w, transfer, charge, bound)
+        transfer_before[:] = transfer
         sweeps, change, ratio = relax(network, volt, active, u, w, cell_current, tangent)
         most = max(most, sweeps)
         look_at_lines(network, tangent, transfer, y_in)
@@ -165,14 +180,21 @@ def _solve_vector(
         dwell = _dwell(pulses, ended, upcoming)
         _conduct(tangent, line_current, dwell, change, ratio, charge, bound)
         if ended >= 0:
-            _discharge(network, u_before, u, w_before, w, tangent, transfer, flown, doubt)
-            _gate_ends(network, n_tick, height, ended, u, w, transfer, charge)
-        if ended == 0:
-            _edges(network, pulses, n_tick, ended, cell_current, u, w, transfer, charge, bound)
+            discharged[:] = 0.0
+            released[:] = 0.0
+            _discharge(network, u_before, u, w_before, w, tangent, transfer, discharged, doubt)
+            _gate_ends(network, n_tick, height, ended, u, w, transfer, released)
+            if ended == 0:
+                transfer_before[:] = transfer
+            _edges(network, pulses, n_tick, ended, w_before, u_before, w, u, transfer_before, released, bound)
+            flown += discharged
+            released += discharged
+            charge += released
+            if kept_released.shape[0] > 0:
+                kept_released[ended] = released
         _keep(kept_current, kept_y, line_current, y_in, ended, upcoming)
         if upcoming < 0:
             for line in range(n_line):
-                charge[line] += flown[line]
                 bound[line] += abs(flown[line]) + abs(doubt[line])
             return most
         ended = upcoming
@@ -271,12 +293,22 @@ def _gate_ends(network: Any, n_tick: Any, height: Any, ended: int, u: Any, w: An
 
 
 @compiled()
-def _edge_excess(v: float, current: float, v_sinh: float) -> Any:
-    """Mean current of a sinh device while its voltage ramps from 0 to `v`, less half its current at `v` [ampere]."""
-    if v_sinh == 0.0 or v == 0.0:
+def _law(v: float, v_sinh: float, asymmetry: float) -> Any:
+    """Current of an element over its conductance [volt], and its integral from 0 to `v` [volt^2]."""
+    factor = 1.0 - asymmetry if v < 0.0 else 1.0
+    if v_sinh == 0.0:
+        return factor * v, factor * 0.5 * v * v
+    return factor * v_sinh * np.sinh(v / v_sinh), factor * 2.0 * (v_sinh * np.sinh(0.5 * v / v_sinh)) ** 2
+
+
+@compiled()
+def _edge_excess(before: float, after: float, v_sinh: float, asymmetry: float) -> Any:
+    """Mean current of an element while its voltage ramps between two, less the mean of its ends, over G [volt]."""
+    if before == after:
         return 0.0
-    a = v / v_sinh
-    return current * (np.tanh(0.5 * a) / a - 0.5)
+    i0, integral0 = _law(before, v_sinh, asymmetry)
+    i1, integral1 = _law(after, v_sinh, asymmetry)
+    return (integral1 - integral0) / (after - before) - 0.5 * (i0 + i1)
 
 
 @compiled()
@@ -285,25 +317,33 @@ def _edges(
     pulses: Any,
     n_tick: Any,
     ended: int,
-    cell_current: Any,
-    u: Any,
+    w_before: Any,
+    u_before: Any,
     w: Any,
+    u: Any,
     transfer: Any,
     charge: Any,
     bound: Any,
 ) -> None:
-    """What non-linear driven cells conduct during an edge beyond half of their current at full voltage."""
-    if network.v_sinh == 0.0:
+    """What non-linear driven cells conduct during an edge beyond the mean of their currents before and after it.
+
+    Cells of the rows that stay as they are move by what the wires lose: that counts where it takes them past the
+    kink of an asymmetric law.
+    """
+    if network.v_sinh == 0.0 and network.polarity_asymmetry == 0.0:
         return
     for k in range(network.g.shape[0]):
         if network.gate_sign[k] != 0:
             continue
         for i in range(network.g.shape[1]):
-            if (ended > 0 and n_tick[i] != ended) or n_tick[i] == 0:
-                continue
+            moved = n_tick[i] == ended if ended > 0 else n_tick[i] > 0
             for line in range(network.g.shape[2]):
-                v = w[k, i, line] - u[i, line]
-                excess = _edge_excess(v, cell_current[k, i, line], network.v_sinh) * transfer[i, line]
+                before = w_before[k, i, line] - u_before[i, line]
+                after = w[k, i, line] - u[i, line]
+                if not moved and before * after >= 0.0:
+                    continue
+                mean = _edge_excess(before, after, network.v_sinh, network.polarity_asymmetry)
+                excess = network.g[k, i, line] * mean * transfer[i, line]
                 charge[line] += pulses.t_edge * excess
                 bound[line] += 0.25 * pulses.t_edge * abs(excess)
 
