@@ -18,7 +18,7 @@ from tilemodel.model import TileModel, ideal_charge
 from tilemodel.noise.cells import is_linear, rows_resist
 from tilemodel.noise.crosstalk import covariance_fits, read_covariance
 from tilemodel.noise.noisy_tile import NoisyTile, noise_of, noisy_tile
-from tilemodel.noise.read_noise import law_fit_error
+from tilemodel.noise.read_noise import is_extrapolated, law_fit_error
 from tilemodel.noise.statistics import chip_statistics, read_statistics
 from tilemodel.version import VERSION
 
@@ -110,7 +110,7 @@ def output_noise(
         mac_std_coulomb=float(ideal_charge(model.tile, model.conductances, ticks).std()),
         spice=_spice(first, ticks[:1], n_spice, seed, processes) if n_spice else None,
         fit_error=_fit_error(noise, model),
-        extrapolated=_extrapolated(model.tile, noise, ticks),
+        extrapolated=is_extrapolated(model.tile, noise, tile_passes(model.tile, ticks)),
         provenance={
             "package": f"tilemodel {VERSION}",
             "tile_sha256": model.tile.sha256(),
@@ -160,16 +160,6 @@ def _fit_error(noise: NoiseConfig, model: TileModel) -> float | None:
     t = np.geomspace(noise.read.t_min_second, noise.read.t_max_second, 201)
     largest = max(float(g.max()) for g in model.conductances.arrays().values())
     return law_fit_error(noise.read, np.linspace(0.0, largest, 11), t)
-
-
-def _extrapolated(tile: TileConfig, noise: NoiseConfig, ticks: IntArray) -> bool:
-    if noise.read is None:
-        return False
-    lengths = np.concatenate([drive.n_tick[drive.n_tick > 0] for drive in tile_passes(tile, ticks)])
-    t = lengths * tile.drive.t_lsb_second
-    slack = 1e-9
-    outside = (t < noise.read.t_min_second * (1 - slack)) | (t > noise.read.t_max_second * (1 + slack))
-    return bool(outside.any())
 
 
 def noise_lines(result: OutputNoise) -> list[str]:

@@ -39,15 +39,22 @@ class CodeProduct:
         scale = gain / lsb
         self._level_per_second = scale * programmed.offset_ampere
         self._dtype = np.dtype(dtype)
+        self._most = tile.drive.n_tick_max
+        self._least = 0 if tile.drive.sign == "unsigned" else -self._most
         self._one_pass = tile.drive.coding in ("conventional", "amplitude") and tile.drive.sign != "two_phase"
         self._line_is_column = tile.lines_per_column == 1
         self._constants: dict[int, NDArray[np.floating]] = {}
         self._weight = np.ascontiguousarray(programmed.w_eff_coulomb_per_tick * scale, dtype=dtype)
 
+    def takes(self, ticks: IntArray) -> bool:
+        """Whether `ticks` are integers that the tile can apply: the quick way to what `check_ticks` explains."""
+        shaped = ticks.ndim == 2 and ticks.shape[1] == len(self._weight) and len(ticks) > 0
+        return shaped and ticks.dtype.kind in "iu" and bool(ticks.max() <= self._most and ticks.min() >= self._least)
+
     def __call__(self, ticks: IntArray) -> IntArray:
         """Codes [n_vec, n_col] of `ticks` [n_vec, n_row], which have been checked."""
         if self._one_pass:
-            return self._combined(self._codes(ticks, self._tile.drive.n_tick_max))
+            return self._combined(self._codes(ticks, self._most))
         parts = [drive.factor * self._codes(drive.area, drive.n_tick_max) for drive in tile_passes(self._tile, ticks)]
         return self._combined(sum(parts[1:], start=parts[0]))
 

@@ -117,7 +117,8 @@ def mvm(options: argparse.Namespace) -> int:
         from tilemodel.noise.noisy_tile import noisy_tile
 
         rng = np.random.default_rng([_NOISE, options.noise_seed])
-        output = noisy_tile(model, rng).mvm(ticks, rng, method=options.noise_method)
+        chip = noisy_tile(model, rng)
+        output = chip.mvm(ticks, rng, method=options.noise_method, seed=options.noise_seed)
     save_output(output, options.output)
     return 0
 

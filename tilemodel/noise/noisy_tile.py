@@ -18,7 +18,7 @@ from tilemodel.noise.cells import cell_groups, is_linear, negative_rows, rows_re
 from tilemodel.noise.chip import aged_conductances
 from tilemodel.noise.draws import Draws, cell_deviations, charges_by_cells, charges_by_outputs
 from tilemodel.noise.process import LorentzianNoise
-from tilemodel.noise.read_noise import tile_process
+from tilemodel.noise.read_noise import is_extrapolated, tile_process
 from tilemodel.noise.timing import ReadWindows
 from tilemodel.output import TileOutput
 
@@ -46,17 +46,20 @@ def noise_of(model: TileModel) -> NoiseConfig:
 
 def noisy_tile(model: TileModel, rng: np.random.Generator) -> "NoisyTile":
     """One chip of a tile whose `model` is programmed with the targets: aged as `tile.noise` says, drawn from `rng`."""
-    return NoisyTile(model.programmed_with(aged_conductances(noise_of(model), model.conductances, rng)), rng)
+    aged = model.programmed_with(aged_conductances(noise_of(model), model.conductances, rng))
+    return NoisyTile(aged, rng, targets_sha256=model.conductances.sha256())
 
 
 class NoisyTile:
     """A chip, given by the `model` of its conductances, to be read again and again.
 
-    `rng` draws the spread of its cells' polarity, if `tile.noise` has one.
+    `rng` draws the spread of its cells' polarity, if `tile.noise` has one; `targets_sha256` names what the chip was
+    programmed with, for the provenance.
     """
 
-    def __init__(self, model: TileModel, rng: np.random.Generator) -> None:
+    def __init__(self, model: TileModel, rng: np.random.Generator, *, targets_sha256: str | None = None) -> None:
         self.model, self.noise = model, noise_of(model)
+        self._targets_sha256 = targets_sha256
         spread = self.noise.spread
         sigma = 0.0 if spread is None else spread.polarity_sigma
         arrays = model.conductances.arrays()
@@ -65,9 +68,15 @@ class NoisyTile:
         }
 
     def mvm(
-        self, ticks: IntArray, rng: np.random.Generator, *, method: Method | None = None, draws: Draws = "per_vector"
+        self,
+        ticks: IntArray,
+        rng: np.random.Generator,
+        *,
+        method: Method | None = None,
+        draws: Draws = "per_vector",
+        seed: int | None = None,
     ) -> TileOutput:
-        """Charges and codes of the batch `ticks` [n_vec, n_row], drawn from `rng`.
+        """Charges and codes of the batch `ticks` [n_vec, n_row], drawn from `rng`; `seed` names it in the provenance.
 
         `method` defaults to "outputs" for a linear tile with ideal rows and to "circuit" for any other. Raises
         `InputError` where a method does not apply: to a tile that is not linear, or to draws per batch.
@@ -82,7 +91,14 @@ class NoisyTile:
             passes = self._solved_anew(ticks, rng)
         else:
             passes = self._shifted(ticks, rng, method, draws)
-        return self.model.converted(ticks, passes, noise={"method": method, "draws": draws})
+        provenance = {
+            "method": method,
+            "draws": draws,
+            "seed": seed,
+            "targets_sha256": self._targets_sha256,
+            "extrapolated": is_extrapolated(self.model.tile, self.noise, [item.drive for item in passes]),
+        }
+        return self.model.converted(ticks, passes, noise=provenance)
 
     def _shifted(self, ticks: IntArray, rng: np.random.Generator, method: Method, draws: Draws) -> list[PassOutput]:
         """The passes of the quiet tile with charge deviations added."""

@@ -5,6 +5,7 @@ a^2 G^2 + 2 a b G + b^2, is met power by power with Lorentzians of log-spaced ra
 the relative error: the process then holds for all G at once, and for windows that the law does not speak of.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -13,9 +14,18 @@ from scipy.optimize import nnls
 
 from tilemodel.config.errors import InputError
 from tilemodel.config.noise import NoiseConfig, PolynomialReadNoise, PowerLawReadNoise, ReadNoise, TelegraphNoise
+from tilemodel.config.passes import Pass
+from tilemodel.config.tile import TileConfig
 from tilemodel.noise.process import LorentzianNoise, mean_share
 
-__all__ = ["law_fit_error", "law_sigma_siemens", "read_noise_process", "telegraph_process", "tile_process"]
+__all__ = [
+    "is_extrapolated",
+    "law_fit_error",
+    "law_sigma_siemens",
+    "read_noise_process",
+    "telegraph_process",
+    "tile_process",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -131,3 +141,14 @@ def telegraph_process(telegraph: TelegraphNoise) -> LorentzianNoise:
         weight=np.array([[0.0], [0.0], [variance]]),
         white=np.zeros(3),
     )
+
+
+def is_extrapolated(tile: TileConfig, noise: NoiseConfig, drives: Sequence[Pass]) -> bool:
+    """Whether pulses of `drives` are shorter or longer than those for which the law of read noise holds."""
+    if noise.read is None:
+        return False
+    lengths = np.concatenate([drive.n_tick[drive.n_tick > 0] for drive in drives])
+    t = lengths * tile.drive.t_lsb_second
+    slack = 1e-9
+    outside = (t < noise.read.t_min_second * (1 - slack)) | (t > noise.read.t_max_second * (1 + slack))
+    return bool(outside.any())

@@ -125,7 +125,7 @@ def _group_charge(
         ended = upcoming
 
 
-@compiled()
+@compiled(fastmath={"contract"})
 def _look_away(x: Any, g: Any, r: float, r_end: float, upcoming: int, factor: Any, y: Any) -> None:
     """From the far end to the clamp: `factor` 1 / (1 + r y) of each node, of the rows still on until `upcoming`."""
     y[:] = 0.0
@@ -144,14 +144,14 @@ def _look_away(x: Any, g: Any, r: float, r_end: float, upcoming: int, factor: An
                 y[n] *= share
 
 
-@compiled()
+@compiled(fastmath={"contract"})
 def _multiply(w: Any, factor: Any, i: int) -> None:
     """From the clamp to the far end: the transfer of node i."""
     for n in range(w.size):
         w[n] *= factor[i, n]
 
 
-@compiled()
+@compiled(fastmath={"contract"})
 def _step(charge: Any, w: Any, w_before: Any, i: int, scale: float) -> None:
     """Capacitor of node i: its squared step."""
     for n in range(w.size):
@@ -159,7 +159,7 @@ def _step(charge: Any, w: Any, w_before: Any, i: int, scale: float) -> None:
         w_before[i, n] = w[n]
 
 
-@compiled()
+@compiled(fastmath={"contract"})
 def _bend(flow: Any, w: Any, curvature: Any, i: int, v2: float) -> None:
     """What the cell of row i carries beyond its conductance at full voltage."""
     for n in range(w.size):

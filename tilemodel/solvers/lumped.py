@@ -194,9 +194,7 @@ def _block_charges(
     for segment in range(n_segment - 1, -1, -1):
         first = segment * lines.n_row_segment
         last = min(first + lines.n_row_segment, n_row)
-        m[:] = w
-        _multiply(w, ratios[segment])
-        _towards(m, w, c.half - c.half / lines.rows[segment])
+        _step_back(w, m, ratios[segment], c.half - c.half / lines.rows[segment])
         _gather_spread(s, g, group, share, first, last, c.zero, c.one)
         _add_excess(out[1], out[6], s, m, q[segment, 2], n_tick * groups.excess[vector], n_tick, c.v)
         if lines.curvature.size > 0:
@@ -319,33 +317,33 @@ def _enter_clamp(flow: Any, y: Any, w: Any, n_tick: Any, r_end: Any, v: Any, one
 
 
 @compiled(fastmath={"contract"})
-def _multiply(w: Any, ratio: Any) -> None:
+def _step_back(w: Any, middle: Any, ratio: Any, part: Any) -> None:
+    """Transfer of the segment's far end in place of its near end's, and `middle`, that of its cells in the mean."""
     for t in range(w.shape[0]):
         for n in range(_LANES):
-            w[t, n] *= ratio[t, n]
-
-
-@compiled(fastmath={"contract"})
-def _towards(near: Any, far: Any, part: Any) -> None:
-    """Replace the transfer at the segment's near end by that of its cells in the mean."""
-    for t in range(far.shape[0]):
-        for n in range(_LANES):
-            near[t, n] = far[t, n] + part * (near[t, n] - far[t, n])
+            far = w[t, n] * ratio[t, n]
+            middle[t, n] = far + part * (w[t, n] - far)
+            w[t, n] = far
 
 
 @compiled(fastmath={"contract"})
 def _add_excess(excess: Any, spread: Any, s: Any, w: Any, unequal: Any, weight: Any, n_tick: Any, v: Any) -> None:
     """Current that the mean state of each group carries too much; squares of the most that each part of it can be."""
     last = w.shape[0] - 1
-    for t in range(last):
-        if t == 0 or n_tick[t] == 0:
+    too_much = np.zeros(_LANES, s.dtype)
+    squares = np.zeros(_LANES, s.dtype)
+    for t in range(1, last):
+        if n_tick[t] == 0:
             continue
         before, after = uint64(t - 1), uint64(t + 1)
         a, b = v * weight[t], v * n_tick[t]
         for n in range(_LANES):
             part = s[t, n] * (w[after, n] - w[before, n]) * (w[after, n] + w[before, n])
-            excess[n] += a * part
-            spread[n] += unequal[n] * (b * part) * (b * part)
+            too_much[n] += a * part
+            squares[n] += (b * part) * (b * part)
+    for n in range(_LANES):
+        excess[n] += too_much[n]
+        spread[n] += unequal[n] * squares[n]
 
 
 @compiled(fastmath={"contract"})
