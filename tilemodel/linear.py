@@ -3,6 +3,8 @@
 Derivations: docs/rail_pair.md (ideal row conductors), docs/mesh.md (row conductors with resistance).
 """
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,7 +62,7 @@ class LinearTile:
         self.offset_ampere: FloatArray = self._conductance @ drop
         """[n_line]: the clamps' deviation from the common voltage drives the whole line all the time."""
 
-    @property
+    @cached_property
     def w_eff_coulomb_per_tick(self) -> FloatArray:
         """Effective matrix in charge a tick, [n_row, n_line]."""
         scaled: FloatArray = self.w_eff_ampere * self._tile.drive.t_lsb_second
