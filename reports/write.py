@@ -123,9 +123,14 @@ def _parameter_rows(validation: Validation) -> list[dict[str, Any]]:
     return rows
 
 
-def _rows(parameters: dict[str, Any], errors: dict[str, float], origin: str) -> list[dict[str, Any]]:
+def _rows(parameters: dict[str, Any], errors: dict[str, float | None], origin: str) -> list[dict[str, Any]]:
     return [
-        {"name": name, "value": value, "error": errors.get(name), "origin": origin}
+        {
+            "name": name,
+            "value": value,
+            "error": errors.get(name),
+            "origin": "fitted, its error is not known" if name in errors else origin,
+        }
         for name, value in parameters.items()
         if name != "kind"
     ]
