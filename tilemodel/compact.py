@@ -22,6 +22,7 @@ __all__ = [
     "CompactModel",
     "ConditionRecord",
     "FitStatistics",
+    "MeasuredStatistics",
     "Provenance",
     "ReadOutFit",
     "compact_schema",
@@ -39,6 +40,33 @@ _MAX_FILE_BYTES = 10_000_000
 _RESIDUAL_MARGIN = 2.0
 
 
+class MeasuredStatistics(Section):
+    """What a fit to the user's own data tells beyond `FitStatistics`; residuals are model less data, in `unit`."""
+
+    quantity: Literal["charge_line_coulomb", "charge_coulomb", "code"]
+    unit: Literal["coulomb", "LSB"]
+    value: list[float]
+    """Of every fitted parameter, also of those that are values of the tile; order of `fitted`, as are the next four."""
+    interval_low: list[float | None]
+    """95 %, Student's t; None where a parameter is at its bound."""
+    interval_high: list[float | None]
+    resampled_low: list[float | None]
+    """95 %, by resampling the outputs."""
+    resampled_high: list[float | None]
+    fixed: dict[str, float]
+    at_bound: list[str]
+    hardly_separated: list[Annotated[tuple[str, str, float], Field(strict=False)]]
+    """Pairs of parameters with a correlation close to +-1."""
+    n_saturated: int
+    rms: float
+    largest: float
+    column_mean: list[float | None]
+    """One a column (a bit line, if its charges were the data); None where it has no data."""
+    column_rms: list[float | None]
+    row_slope: list[float | None]
+    """By how much the mean residual of a vector grows with a row's input, from none to a full one."""
+
+
 class FitStatistics(Section):
     """How a fit came out. Order of `standard_error` and `correlation` is that of `fitted`."""
 
@@ -51,6 +79,7 @@ class FitStatistics(Section):
     residual_max_coulomb: NotNegative
     residual_max_percent_of_largest_charge: NotNegative
     """Of the largest |charge| of a bit line in the experiment."""
+    measured: MeasuredStatistics | None = None
 
     @model_validator(mode="after")
     def _lengths_agree(self) -> Self:
@@ -92,6 +121,8 @@ class Provenance(Section):
     reference_error_percent_of_largest_charge: NotNegative | None
     """Largest change of the first condition's charges when the simulator's tolerances and step were halved; None:
     the data are the user's own, and their error is what the fit's residuals show."""
+    data_sha256: str | None = None
+    """Of the user's own data."""
 
 
 class ReadOutFit(Section):
@@ -118,9 +149,11 @@ class _Content(Section):
     @model_validator(mode="after")
     def _fitted_are_parameters(self) -> Self:
         known = set(type(self.parameters).model_fields) - {"kind"}
-        unknown = [name for name in self.fit.fitted if name not in known]
+        unknown = [name for name in self.fit.fitted if name not in known and not _is_number(self.tile, name)]
         if unknown:
-            raise ValueError(f"fit.fitted: {unknown[0]!r} is none of the parameters, {', '.join(sorted(known))}")
+            raise ValueError(
+                f"fit.fitted: {unknown[0]!r} is none of the parameters, {', '.join(sorted(known))}, nor a value of the tile"
+            )
         return self
 
 
@@ -217,6 +250,14 @@ def compact_schema() -> dict[str, Any]:
     """The JSON schema of the file that `save_model` writes (shipped in `tilemodel/schemas`)."""
     schema = CompactModel.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_VERSION, **schema}
+
+
+def _is_number(tile: TileConfig, key: str) -> bool:
+    """Whether the dotted `key` names a number of the tile."""
+    part: Any = tile
+    for name in key.split("."):
+        part = getattr(part, name, None) if isinstance(part, Section) and name in type(part).model_fields else None
+    return isinstance(part, float)
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from tilemodel.version import VERSION
 from tilemodel_cli import commands, runs
+from tilemodel_cli.measured import add_measured
 from tilemodel_cli.running import add_processes, add_running, add_store, byte_count, whole_number
 
 __all__ = ["build_parser"]
@@ -84,9 +85,10 @@ def _add_mvm(subparsers: Subparsers) -> None:
 
 
 def _add_calibrate(subparsers: Subparsers) -> None:
-    summary = "fit the fast model to ngspice"
+    summary = "fit the fast model to ngspice, or to your own charges or codes (--data)"
     example = "tilemodel calibrate examples/sky130_32x8.toml -o sky130.json"
     parser = _command(subparsers, "calibrate", commands.calibrate_tile, summary, example)
+    add_measured(parser)
     _add_seed(parser)
     add_running(parser)
     _add_output(parser, "MODEL.json")

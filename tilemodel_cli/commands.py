@@ -26,6 +26,7 @@ from tilemodel.config.operands import (
 )
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
+from tilemodel_cli.measured import calibrate_to_data, refuse_measured_options
 from tilemodel_cli.running import runner_of
 
 __all__ = [
@@ -165,6 +166,9 @@ def calibrate_tile(options: argparse.Namespace) -> int:
     tile = load_tile(options.tile)
     _tell_of_compilation(tile)
     _check_output(options)
+    if options.data is not None:
+        return calibrate_to_data(tile, options, _say)
+    refuse_measured_options(options)
     with runner_of(options) as runner, _progress("ngspice batches") as on_done:
         model = calibrate(tile, seed=options.seed, runner=runner, on_done=on_done)
         save_model(model, options.output)
@@ -255,7 +259,7 @@ def _tell_of_compilation(tile: TileConfig) -> None:
 def _check_output(options: argparse.Namespace) -> None:
     """Refuse an output file that cannot be written, or that is one of the inputs, before anything is computed."""
     check_file_target(options.output)
-    for name in ("tile", "weights", "inputs"):
+    for name in ("tile", "weights", "inputs", "data"):
         given = getattr(options, name, None)
         if given and Path(given).resolve() == Path(options.output).resolve():
             raise InputError(f"{options.output}: is also the input {name}; give another output")
