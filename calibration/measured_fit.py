@@ -202,16 +202,17 @@ def _resampled_shift(
     One Gauss-Newton step from the fit for each draw. Residuals are divided by what the fit took from them,
     sqrt(1 - leverage), without which intervals would be too narrow.
     """
-    leverage = np.clip(np.einsum("ni,ij,nj->n", jacobian, covariance, jacobian), 0.0, 0.99)
+    root = np.linalg.cholesky(covariance)
+    white = jacobian @ root  # orthonormal columns
+    leverage = np.clip((white**2).sum(axis=1), 0.0, 0.99)
     spread = residual / np.sqrt(1 - leverage)
-    shifts = []
     n = residual.size
-    for _ in range(n_resample):
-        drawn = rng.integers(0, n, n)
-        rows = jacobian[drawn]
-        shifts.append(-np.linalg.lstsq(rows, spread[drawn], rcond=None)[0])
+    times = rng.multinomial(n, np.full(n, 1 / n), n_resample).astype(np.float64)
+    information = np.einsum("sn,ni,nj->sij", times, white, white, optimize=True)
+    pull = (times * spread) @ white
+    shifts = -np.linalg.solve(information, pull[..., np.newaxis])[..., 0] @ root.T
     tails = (0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2)
-    ends: FloatArray = np.quantile(np.array(shifts), tails, axis=0)
+    ends: FloatArray = np.quantile(shifts, tails, axis=0)
     return ends
 
 

@@ -28,6 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_mvm,
         _add_calibrate,
         _add_validate,
+        _add_compare,
         _add_noise,
         _add_fit_noise,
         _add_budget,
@@ -105,6 +106,13 @@ def _add_validate(subparsers: Subparsers) -> None:
     _add_seed(parser)
     add_running(parser)
     _add_output(parser, "DIR")
+
+
+def _add_compare(subparsers: Subparsers) -> None:
+    summary = "compare two reports: what got better or worse, beyond SPICE's own errors; exit status 1 if worse"
+    example = "tilemodel compare report_before report_after"
+    parser = _command(subparsers, "compare", commands.compare, summary, example, tile="BEFORE")
+    parser.add_argument("after", metavar="AFTER")
 
 
 def _add_noise(subparsers: Subparsers) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "Command",
     "budget_tile",
     "calibrate_tile",
+    "compare",
     "compile_kernels",
     "fit_noise",
     "mvm",
@@ -203,6 +204,16 @@ def validate_tile(options: argparse.Namespace) -> int:
         _say(line)
     _say(f"report: {page.absolute().as_uri()}")
     return 0 if validation.passed else 1
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print what two reports of `validate` differ in."""
+    from reports.compare import compare_reports, comparison_lines, read_report
+
+    comparison = compare_reports(read_report(options.tile), read_report(options.after))
+    for line in comparison_lines(comparison):
+        _say(line)
+    return 1 if comparison.worse else 0
 
 
 def budget_tile(options: argparse.Namespace) -> int:
