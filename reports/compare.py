@@ -90,6 +90,8 @@ def read_report(folder: str | Path) -> Report:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON: {error}") from None
+    if isinstance(content, dict) and content.get("schema_version") == "tilemodel-sweep-1":
+        raise InputError(f"{path}: is a report over conditions; compare the folders in {path.parent / 'conditions'}")
     try:
         return Report.model_validate(content)
     except ValidationError as error:

@@ -152,7 +152,7 @@ class _Content(Section):
         unknown = [name for name in self.fit.fitted if name not in known and not _is_number(self.tile, name)]
         if unknown:
             raise ValueError(
-                f"fit.fitted: {unknown[0]!r} is none of the parameters, {', '.join(sorted(known))}, nor a value of the tile"
+                f"fit.fitted: {unknown[0]!r} is none of the parameters, {', '.join(sorted(known))}, nor of the tile"
             )
         return self
 

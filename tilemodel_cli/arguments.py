@@ -7,6 +7,7 @@ from tilemodel.version import VERSION
 from tilemodel_cli import commands, runs
 from tilemodel_cli.measured import add_measured
 from tilemodel_cli.running import add_processes, add_running, add_store, byte_count, whole_number
+from tilemodel_cli.sweep import add_sweep
 
 __all__ = ["build_parser"]
 
@@ -103,6 +104,7 @@ def _add_validate(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--vectors", type=whole_number(1, 10**6), default=8, metavar="N", help="random input vectors (default 8)"
     )
+    add_sweep(parser)
     _add_seed(parser)
     add_running(parser)
     _add_output(parser, "DIR")

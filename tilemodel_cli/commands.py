@@ -28,6 +28,7 @@ from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
 from tilemodel_cli.measured import calibrate_to_data, refuse_measured_options
 from tilemodel_cli.running import runner_of
+from tilemodel_cli.sweep import sweeps, validate_sweep
 
 __all__ = [
     "Command",
@@ -196,6 +197,8 @@ def validate_tile(options: argparse.Namespace) -> int:
     _tell_of_compilation(tile)
     model = load_model(options.model) if options.model else None
     check_folder_target(options.output, marker=REPORT_MARKER)
+    if sweeps(options):
+        return validate_sweep(tile, model, options, _progress, _say)
     started = time.perf_counter()
     with runner_of(options) as runner, _progress("ngspice runs") as on_done:
         validation = validate(tile, model, n_vec=options.vectors, seed=options.seed, runner=runner, on_done=on_done)
