@@ -77,7 +77,7 @@ def test_version_1_without_conditions_has_no_range(tmp_path):
     content = json.loads(OLD[0].read_text())
     content["provenance"]["conditions"] = []
     (tmp_path / "model.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"provenance\.conditions is empty"):
+    with pytest.raises(InputError, match=r"\[provenance\]: conditions: List should have at least 1 item"):
         load_model(tmp_path / "model.json")
 
 
