@@ -160,7 +160,9 @@ def _condition(
         sources["cell.access.corner"] = here
         if isinstance(tile.read_out.circuit, Sky130RampReadOut):
             content["read_out"]["circuit"]["corner"] = corner
-    moved = tile_from_mapping(content, sources=sources, where=f"tile {tile.name} at {corner or 'its'} corner")
+    moved = tile_from_mapping(
+        content, sources=sources, where=f"tile {tile.name} at {temperature_celsius:g} °C, supply x {supply_factor:g}"
+    )
     name = "_".join([*([corner] if corner else []), f"{temperature_celsius:.12g}C", f"{supply_factor:.12g}x_supply"])
     return SweepCondition(
         name="nominal" if group == "nominal" else name,
