@@ -16,7 +16,7 @@ AIHWKIT_VENV := .venv-aihwkit
 AIHWKIT_STAMP := $(AIHWKIT_VENV)/.installed
 AIHWKIT_PIP := $(AIHWKIT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check check-aihwkit bench study circuits soak fuzz clean
+.PHONY: setup demo test lint check check-aihwkit bench study circuits soak fuzz schemas clean
 
 setup: $(STAMP)
 
@@ -97,6 +97,10 @@ fuzz: pyproject.toml
 	@test -x $(FUZZ_VENV)/bin/python || $(PYTHON) -m venv $(FUZZ_VENV)
 	@$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0 --editable .
 	for target in tile model raw arrays record; do $(FUZZ_VENV)/bin/python tools/fuzz.py $$target $(FUZZ_SECOND) || exit 1; done
+
+# The compact model's JSON schema, from the code; to be run and committed when a key of a tile or model file changes
+schemas: setup
+	$(BIN)/python tools/write_schemas.py
 
 clean:
 	rm -rf $(VENV) $(AIHWKIT_VENV) $(FUZZ_VENV) demo_output

@@ -25,6 +25,7 @@ from tilemodel.parameters import (
     driven_parameters,
     parameters_from_tile,
 )
+from tilemodel.validity import ValidityRange
 from tilemodel.version import VERSION
 
 __all__ = ["calibrate", "starting_point"]
@@ -69,7 +70,7 @@ def calibrate(
         )
     largest = max(float(np.abs(output.charge_line_coulomb).max()) for output in outputs)
     return CompactModel(
-        schema_version="tilemodel-compact-1",
+        schema_version="tilemodel-compact-2",
         tile=tile,
         parameters=fit.parameters,
         fit=_statistics(fit, largest),
@@ -81,6 +82,9 @@ def calibrate(
             cell_sha256=own_cell_sha256(tile, cell),
             conditions=_records(conditions, outputs),
             reference_error_percent_of_largest_charge=100 * float(np.abs(reference_error).max()) / largest,
+        ),
+        validity=ValidityRange.of_experiment(
+            tile, [item.tile.array.n_row for item in conditions], [item.tile.v_read_volt for item in conditions]
         ),
     )
 

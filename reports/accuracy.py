@@ -10,14 +10,14 @@ from tilemodel.config.errors import InputError
 from tilemodel.config.tile import SpecConfig
 from tilemodel.output import TileOutput
 
-__all__ = ["Accuracy", "Verdict", "judge", "measure_accuracy"]
+__all__ = ["REFERENCE_FLOOR", "REFERENCE_MARGIN", "Accuracy", "Verdict", "judge", "measure_accuracy"]
 
 FloatArray = NDArray[np.float64]
 
 # Halving a simulator's tolerances moves its answer by a part of its error only; this many times the move is allowed
-_REFERENCE_MARGIN = 3.0
+REFERENCE_MARGIN = 3.0
 # What ngspice's tolerances leave on a linear circuit, of full scale
-_REFERENCE_FLOOR = 2e-7
+REFERENCE_FLOOR = 2e-7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ def _bound_figures(
 ) -> dict[str, float | None]:
     if bound is None:
         return {"error_bound_percent_full_scale": None, "outside_bound_percent": None}
-    allowed = bound + _REFERENCE_MARGIN * np.abs(reference_error_coulomb).max() + _REFERENCE_FLOOR * full_scale
+    allowed = bound + REFERENCE_MARGIN * np.abs(reference_error_coulomb).max() + REFERENCE_FLOOR * full_scale
     return {
         "error_bound_percent_full_scale": 100.0 / full_scale * float(bound.max()),
         "outside_bound_percent": 100.0 * float(np.mean(np.abs(error) > allowed)),

@@ -8,6 +8,7 @@ import numpy as np
 
 from reports.figures import draw_figures
 from reports.page import data_uri, render_template, value_rows
+from reports.text import csv_text, point_rows, report_markdown
 from reports.validation import Validation
 from tilemodel.config.files import atomic_folder
 from tilemodel.version import VERSION
@@ -39,6 +40,8 @@ def write_report(validation: Validation, folder: str | Path, timing: dict[str, f
         (temporary / REPORT_MARKER).write_text(json.dumps(content, indent=2) + "\n")
         (temporary / "timing.json").write_text(json.dumps(timing or {}, indent=2) + "\n")
         (temporary / "index.html").write_text(render_page(content, figures))
+        (temporary / "report.md").write_text(report_markdown(content, value_rows(content["tile"])))
+        (temporary / "points.csv").write_text(csv_text(point_rows(validation)))
         _save_points(validation, temporary / "points.npz")
     return folder / "index.html"
 
@@ -123,9 +126,14 @@ def _parameter_rows(validation: Validation) -> list[dict[str, Any]]:
     return rows
 
 
-def _rows(parameters: dict[str, Any], errors: dict[str, float], origin: str) -> list[dict[str, Any]]:
+def _rows(parameters: dict[str, Any], errors: dict[str, float | None], origin: str) -> list[dict[str, Any]]:
     return [
-        {"name": name, "value": value, "error": errors.get(name), "origin": origin}
+        {
+            "name": name,
+            "value": value,
+            "error": errors.get(name),
+            "origin": "fitted, its error is not known" if name in errors else origin,
+        }
         for name, value in parameters.items()
         if name != "kind"
     ]

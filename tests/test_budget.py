@@ -22,6 +22,7 @@ from tilemodel.config.errors import InputError, OutputError
 from tilemodel.config.load import load_tile
 from tilemodel.parameters import GatedParameters
 from tilemodel.solvers.ladder import transfer_to_clamp
+from tilemodel.validity import ValidityRange
 from tilemodel_cli.main import main
 
 EXAMPLE = Path(__file__).parents[1] / "examples/budget_ibm_512x64.toml"
@@ -245,7 +246,7 @@ def compact(tile, r_access_ohm):
     fit = {"fitted": [], "standard_error": [], "correlation": [], "n_observation": 1}
     residual = {"residual_rms_coulomb": 0.0, "residual_max_coulomb": 0.0}
     return CompactModel(
-        schema_version="tilemodel-compact-1",
+        schema_version="tilemodel-compact-2",
         tile=tile,
         parameters=parameters,
         fit=FitStatistics(**fit, **residual, residual_max_percent_of_largest_charge=0.0),
@@ -257,6 +258,7 @@ def compact(tile, r_access_ohm):
             conditions=[RECORD],
             reference_error_percent_of_largest_charge=0.0,
         ),
+        validity=ValidityRange.of_experiment(tile, [tile.array.n_row], [tile.v_read_volt]),
     )
 
 

@@ -1,5 +1,6 @@
 """Reports: the figures are those of the data, equal inputs give equal bytes, nothing is fetched from outside."""
 
+import csv
 import json
 import re
 from dataclasses import replace
@@ -74,8 +75,10 @@ def test_a_report_is_the_same_to_the_byte_and_stands_alone(tmp_path):
         "figures/error.svg",
         "figures/parity.svg",
         "index.html",
+        "points.csv",
         "points.npz",
         "report.json",
+        "report.md",
         "timing.json",
     ]
     for name in names:
@@ -88,6 +91,12 @@ def test_a_report_is_the_same_to_the_byte_and_stands_alone(tmp_path):
     assert content["passed"] is True
     assert len(content["provenance"]["reference"]["deck_sha256"]) == 2
     points = np.load(tmp_path / "a" / "points.npz")
+    rows = list(csv.DictReader((tmp_path / "a" / "points.csv").read_text().splitlines()))
+    assert [float(row["charge_spice_coulomb"]) for row in rows] == points["charge_spice_coulomb"].ravel().tolist()
+    assert [int(row["code_model"]) for row in rows] == points["code_model"].ravel().tolist()
+    markdown = (tmp_path / "a" / "report.md").read_text()
+    assert "| max_code_difference_lsb | 1 | 0 | pass |" in markdown
+    assert f"| {content['accuracy']['max_error_percent_full_scale']:.3g} |" in markdown
     error = np.abs(points["charge_model_coulomb"] - points["charge_spice_coulomb"]).max()
     assert content["accuracy"]["max_error_percent_full_scale"] == pytest.approx(
         100 * error / np.abs(points["charge_ideal_coulomb"]).max()

@@ -1,7 +1,6 @@
 """The compact model: a tile with fitted parameters, how well they are known, and where they came from (JSON)."""
 
 import json
-import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -16,8 +15,23 @@ from tilemodel.config.tile import TileConfig
 from tilemodel.model import TileModel
 from tilemodel.parameters import Parameters
 from tilemodel.ramp_read_out import RampReadOutParameters
+from tilemodel.validity import ValidityRange
 
-__all__ = ["CompactModel", "ConditionRecord", "FitStatistics", "Provenance", "ReadOutFit", "load_model", "save_model"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "CompactModel",
+    "ConditionRecord",
+    "FitStatistics",
+    "MeasuredStatistics",
+    "Provenance",
+    "ReadOutFit",
+    "compact_schema",
+    "load_model",
+    "save_model",
+]
+
+SCHEMA_VERSION = "tilemodel-compact-2"
+"""What is written; `tilemodel/schemas` describes this version and the older ones that can be read."""
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -26,18 +40,46 @@ _MAX_FILE_BYTES = 10_000_000
 _RESIDUAL_MARGIN = 2.0
 
 
+class MeasuredStatistics(Section):
+    """What a fit to the user's own data tells beyond `FitStatistics`; residuals are model less data, in `unit`."""
+
+    quantity: Literal["charge_line_coulomb", "charge_coulomb", "code"]
+    unit: Literal["coulomb", "LSB"]
+    value: list[float]
+    """Of every fitted parameter, also of those that are values of the tile; order of `fitted`, as are the next four."""
+    interval_low: list[float | None]
+    """95 %, Student's t; None where a parameter is at its bound."""
+    interval_high: list[float | None]
+    resampled_low: list[float | None]
+    """95 %, by resampling the outputs."""
+    resampled_high: list[float | None]
+    fixed: dict[str, float]
+    at_bound: list[str]
+    hardly_separated: list[Annotated[tuple[str, str, float], Field(strict=False)]]
+    """Pairs of parameters with a correlation close to +-1."""
+    n_saturated: int
+    rms: float
+    largest: float
+    column_mean: list[float | None]
+    """One a column (a bit line, if its charges were the data); None where it has no data."""
+    column_rms: list[float | None]
+    row_slope: list[float | None]
+    """By how much the mean residual of a vector grows with a row's input, from none to a full one."""
+
+
 class FitStatistics(Section):
     """How a fit came out. Order of `standard_error` and `correlation` is that of `fitted`."""
 
     fitted: list[str]
-    standard_error: list[NotNegative]
-    """In the unit of each parameter."""
-    correlation: list[list[float]]
+    standard_error: list[NotNegative | None]
+    """In the unit of each parameter; None where the data gave none (a parameter at its bound)."""
+    correlation: list[list[float | None]]
     n_observation: Count
     residual_rms_coulomb: NotNegative
     residual_max_coulomb: NotNegative
     residual_max_percent_of_largest_charge: NotNegative
     """Of the largest |charge| of a bit line in the experiment."""
+    measured: MeasuredStatistics | None = None
 
     @model_validator(mode="after")
     def _lengths_agree(self) -> Self:
@@ -63,7 +105,8 @@ class ConditionRecord(Section):
     convergence_help: list[str | None] = Field(default_factory=list)
     """What the simulator needed to converge, a deck; None: nothing."""
     residual_current_fraction: float | None
-    """Current left when the window ends, as a fraction of the largest; None where an output's voltage is sampled."""
+    """Current left when the window ends, as a fraction of the largest; None where an output's voltage is sampled, or
+    the data are the user's own."""
 
 
 class Provenance(Section):
@@ -75,8 +118,11 @@ class Provenance(Section):
     cell_sha256: str | None
     """Of the cell circuit of the user's own that was calibrated; None for the tile's standard cell."""
     conditions: Annotated[list[ConditionRecord], Field(min_length=1)]
-    reference_error_percent_of_largest_charge: NotNegative
-    """Largest change of the first condition's charges when the simulator's tolerances and step were halved."""
+    reference_error_percent_of_largest_charge: NotNegative | None
+    """Largest change of the first condition's charges when the simulator's tolerances and step were halved; None:
+    the data are the user's own, and their error is what the fit's residuals show."""
+    data_sha256: str | None = None
+    """Of the user's own data."""
 
 
 class ReadOutFit(Section):
@@ -90,10 +136,10 @@ class ReadOutFit(Section):
     trip_residual_rms_lsb: NotNegative
 
 
-class CompactModel(Section):
-    """What `tilemodel calibrate` writes and everything else reads."""
+class _Content(Section):
+    """What all versions of the file hold."""
 
-    schema_version: Literal["tilemodel-compact-1"]
+    schema_version: str
     tile: TileConfig
     parameters: Parameters
     fit: FitStatistics
@@ -103,10 +149,39 @@ class CompactModel(Section):
     @model_validator(mode="after")
     def _fitted_are_parameters(self) -> Self:
         known = set(type(self.parameters).model_fields) - {"kind"}
-        unknown = [name for name in self.fit.fitted if name not in known]
+        unknown = [name for name in self.fit.fitted if name not in known and not _is_number(self.tile, name)]
         if unknown:
-            raise ValueError(f"fit.fitted: {unknown[0]!r} is none of the parameters, {', '.join(sorted(known))}")
+            raise ValueError(
+                f"fit.fitted: {unknown[0]!r} is none of the parameters, {', '.join(sorted(known))}, nor of the tile"
+            )
         return self
+
+
+class _Version1(_Content):
+    """Until 2026: no statement of the range; it follows from the experiment, which was always the designed one."""
+
+    schema_version: Literal["tilemodel-compact-1"]
+
+    def upgraded(self) -> "CompactModel":
+        conditions = self.provenance.conditions
+        return CompactModel(
+            schema_version="tilemodel-compact-2",
+            tile=self.tile,
+            parameters=self.parameters,
+            fit=self.fit,
+            read_out=self.read_out,
+            provenance=self.provenance,
+            validity=ValidityRange.of_experiment(
+                self.tile, [item.n_row for item in conditions], [item.v_read_volt for item in conditions]
+            ),
+        )
+
+
+class CompactModel(_Content):
+    """What `tilemodel calibrate` writes and everything else reads."""
+
+    schema_version: Literal["tilemodel-compact-2"]
+    validity: ValidityRange
 
     def tile_model(
         self,
@@ -117,13 +192,13 @@ class CompactModel(Section):
     ) -> TileModel:
         """The fast model of `tile` (default: the calibrated one) with this model's parameters, as accurate as wanted.
 
-        Raises `InputError` if `tile` differs in more than size, read-out end, converter and specs. Warns where
-        conductances lie outside the range that was calibrated.
+        Raises `InputError` if `tile` differs in more than size, read-out end, converter and specs. Warns
+        (`OutsideRangeWarning`) where conductances or rows lie outside the range that was calibrated.
         """
         if tile is None:
             tile = self.tile
         self.check_technology(tile)
-        self._warn_outside_range(conductances)
+        self.validity.warn_outside(conductances, stacklevel=2)
         residual = self.fit.residual_max_coulomb
         if self.read_out is not None:
             residual += self.read_out.charge_residual_max_coulomb
@@ -136,18 +211,6 @@ class CompactModel(Section):
             error_bound_coulomb_per_row=bound,
             accuracy=accuracy,
         )
-
-    def _warn_outside_range(self, conductances: Conductances) -> None:
-        low, high = self.tile.conductance.g_min_siemens, self.tile.conductance.g_max_siemens
-        for name in ("g_plus", "g_minus"):
-            values = getattr(conductances, name)
-            used = values[values > 0]  # an empty cell is none
-            if used.size and (used.min() < low * (1 - 1e-9) or used.max() > high * (1 + 1e-9)):
-                warnings.warn(
-                    f"{name} spans {used.min():g} to {used.max():g} siemens, but the model was calibrated from {low:g} "
-                    f"to {high:g}: its error outside is not known",
-                    stacklevel=3,
-                )
 
     def check_technology(self, tile: TileConfig) -> None:
         """Raise `InputError` naming the first value in which `tile` differs from what was calibrated."""
@@ -167,17 +230,34 @@ def save_model(model: CompactModel, path: str | Path) -> None:
 
 
 def load_model(path: str | Path) -> CompactModel:
-    """Read a compact model. Raises `InputError` naming the key that is wrong."""
+    """Read a compact model of this version or an older one. Raises `InputError` naming the key that is wrong."""
     path = Path(path)
     text = read_limited(path, _MAX_FILE_BYTES, "a compact model (`tilemodel calibrate` writes one)")
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON: {error}") from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    kind: type[_Version1 | CompactModel] = _Version1 if version == "tilemodel-compact-1" else CompactModel
     try:
-        return CompactModel.model_validate(content)
+        loaded = kind.model_validate(content)
+        return loaded.upgraded() if isinstance(loaded, _Version1) else loaded
     except ValidationError as error:
-        raise InputError(explain_validation(error, CompactModel, str(path), remedy="calibrate again")) from None
+        raise InputError(explain_validation(error, kind, str(path), remedy="calibrate again")) from None
+
+
+def compact_schema() -> dict[str, Any]:
+    """The JSON schema of the file that `save_model` writes (shipped in `tilemodel/schemas`)."""
+    schema = CompactModel.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_VERSION, **schema}
+
+
+def _is_number(tile: TileConfig, key: str) -> bool:
+    """Whether the dotted `key` names a number of the tile."""
+    part: Any = tile
+    for name in key.split("."):
+        part = getattr(part, name, None) if isinstance(part, Section) and name in type(part).model_fields else None
+    return isinstance(part, float)
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

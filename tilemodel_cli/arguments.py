@@ -5,7 +5,9 @@ from typing import Literal, TypeAlias
 
 from tilemodel.version import VERSION
 from tilemodel_cli import commands, runs
+from tilemodel_cli.measured import add_measured
 from tilemodel_cli.running import add_processes, add_running, add_store, byte_count, whole_number
+from tilemodel_cli.sweep import add_sweep
 
 __all__ = ["build_parser"]
 
@@ -27,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_mvm,
         _add_calibrate,
         _add_validate,
+        _add_compare,
         _add_noise,
         _add_fit_noise,
         _add_budget,
@@ -84,9 +87,10 @@ def _add_mvm(subparsers: Subparsers) -> None:
 
 
 def _add_calibrate(subparsers: Subparsers) -> None:
-    summary = "fit the fast model to ngspice"
+    summary = "fit the fast model to ngspice, or to your own charges or codes (--data)"
     example = "tilemodel calibrate examples/sky130_32x8.toml -o sky130.json"
     parser = _command(subparsers, "calibrate", commands.calibrate_tile, summary, example)
+    add_measured(parser)
     _add_seed(parser)
     add_running(parser)
     _add_output(parser, "MODEL.json")
@@ -100,9 +104,17 @@ def _add_validate(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--vectors", type=whole_number(1, 10**6), default=8, metavar="N", help="random input vectors (default 8)"
     )
+    add_sweep(parser)
     _add_seed(parser)
     add_running(parser)
     _add_output(parser, "DIR")
+
+
+def _add_compare(subparsers: Subparsers) -> None:
+    summary = "compare two reports: what got better or worse, beyond SPICE's own errors; exit status 1 if worse"
+    example = "tilemodel compare report_before report_after"
+    parser = _command(subparsers, "compare", commands.compare, summary, example, tile="BEFORE")
+    parser.add_argument("after", metavar="AFTER")
 
 
 def _add_noise(subparsers: Subparsers) -> None:

@@ -26,12 +26,15 @@ from tilemodel.config.operands import (
 )
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
+from tilemodel_cli.measured import calibrate_to_data, refuse_measured_options
 from tilemodel_cli.running import runner_of
+from tilemodel_cli.sweep import sweeps, validate_sweep
 
 __all__ = [
     "Command",
     "budget_tile",
     "calibrate_tile",
+    "compare",
     "compile_kernels",
     "fit_noise",
     "mvm",
@@ -166,6 +169,9 @@ def calibrate_tile(options: argparse.Namespace) -> int:
     tile = load_tile(options.tile)
     _tell_of_compilation(tile)
     _check_output(options)
+    if options.data is not None:
+        return calibrate_to_data(tile, options, _say)
+    refuse_measured_options(options)
     with runner_of(options) as runner, _progress("ngspice batches") as on_done:
         model = calibrate(tile, seed=options.seed, runner=runner, on_done=on_done)
         save_model(model, options.output)
@@ -192,6 +198,8 @@ def validate_tile(options: argparse.Namespace) -> int:
     _tell_of_compilation(tile)
     model = load_model(options.model) if options.model else None
     check_folder_target(options.output, marker=REPORT_MARKER)
+    if sweeps(options):
+        return validate_sweep(tile, model, options, _progress, _say)
     started = time.perf_counter()
     with runner_of(options) as runner, _progress("ngspice runs") as on_done:
         validation = validate(tile, model, n_vec=options.vectors, seed=options.seed, runner=runner, on_done=on_done)
@@ -200,6 +208,16 @@ def validate_tile(options: argparse.Namespace) -> int:
         _say(line)
     _say(f"report: {page.absolute().as_uri()}")
     return 0 if validation.passed else 1
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print what two reports of `validate` differ in."""
+    from reports.compare import compare_reports, comparison_lines, read_report
+
+    comparison = compare_reports(read_report(options.tile), read_report(options.after))
+    for line in comparison_lines(comparison):
+        _say(line)
+    return 1 if comparison.worse else 0
 
 
 def budget_tile(options: argparse.Namespace) -> int:
@@ -256,7 +274,7 @@ def _tell_of_compilation(tile: TileConfig) -> None:
 def _check_output(options: argparse.Namespace) -> None:
     """Refuse an output file that cannot be written, or that is one of the inputs, before anything is computed."""
     check_file_target(options.output)
-    for name in ("tile", "weights", "inputs"):
+    for name in ("tile", "weights", "inputs", "data"):
         given = getattr(options, name, None)
         if given and Path(given).resolve() == Path(options.output).resolve():
             raise InputError(f"{options.output}: is also the input {name}; give another output")

@@ -20,7 +20,7 @@ from tilemodel.config.section import Percent, Positive, Section
 from tilemodel.config.sources import ParameterSource
 from tilemodel.config.wires import WireConfig
 
-__all__ = ["ArrayConfig", "ConductanceConfig", "SimulatorConfig", "SpecConfig", "TileConfig"]
+__all__ = ["ArrayConfig", "ConductanceConfig", "SimulatorConfig", "SpecConfig", "SpecLimits", "TileConfig"]
 
 
 # Where a cell's circuit lies is no property of the tile; its content has a hash of its own
@@ -80,12 +80,28 @@ class SimulatorConfig(Section):
         return self.model_copy(update=halved)
 
 
-class SpecConfig(Section):
+class SpecLimits(Section):
     """Limits that `tilemodel validate` judges; what is absent is not judged."""
 
     max_error_percent_full_scale: Positive | None = None
     min_code_match_percent: Percent | None = None
     max_code_difference_lsb: int | None = Field(default=None, ge=0)
+
+
+class SpecConfig(SpecLimits):
+    """The limits, and other ones for conditions that are not nominal."""
+
+    corners: SpecLimits | None = None
+    """At another corner, temperature or supply; what it leaves out is as in nominal conditions."""
+    monte_carlo: SpecLimits | None = None
+    """On drawn chips, likewise."""
+
+    def limits(self, group: Literal["nominal", "corners", "monte_carlo"]) -> "SpecConfig":
+        """The limits that hold in a group of conditions."""
+        base = {name: getattr(self, name) for name in SpecLimits.model_fields}
+        own = None if group == "nominal" else getattr(self, group)
+        given = {} if own is None else own.model_dump(exclude_none=True)
+        return SpecConfig(**{**base, **given})
 
 
 class TileConfig(Section):
@@ -245,6 +261,9 @@ class TileConfig(Section):
     def sha256(self) -> str:
         """Hash of every value but the name and the sources [hexadecimal]."""
         content = self.model_dump(mode="json", exclude={"name": True, "sources": True, **_FILES})
+        for group in ("corners", "monte_carlo"):
+            if content["spec"][group] is None:
+                del content["spec"][group]  # as with noise
         if self.noise is None:
             del content["noise"]  # a tile without noise keeps the hash that it had before there was any
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
