@@ -27,6 +27,7 @@ def main() -> int:
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks.bench", *sys.argv[1:]], environment)
 
     from benchmarks.figure import draw
+    from benchmarks.timing import Result
     from benchmarks.works import WORKS
 
     unknown = set(options.only or ()) - set(WORKS)
@@ -42,17 +43,31 @@ def main() -> int:
             print(_line(result), flush=True)
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "results.json"
+    if options.only and path.exists():
+        results = _merged([Result(**item) for item in json.loads(path.read_text())["results"]], results)
     content = {"machine": _machine(options.threads), "results": [item.as_dict() for item in results]}
-    (folder / "results.json").write_text(json.dumps(content, indent=1) + "\n")
+    path.write_text(json.dumps(content, indent=1) + "\n")
     draw(results, folder / "speed.svg")
     return 0
+
+
+def _merged(before: list[Any], now: list[Any]) -> list[Any]:
+    """`before`, with those replaced that have been measured again."""
+
+    def key(result: Any) -> tuple[object, ...]:
+        return result.work, result.size, result.batch, result.dtype, result.competitor
+
+    again = {key(item): item for item in now}
+    kept = [again.pop(key(item), item) for item in before]
+    return [*kept, *again.values()]
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench")
     parser.add_argument("--quick", action="store_true", help="small sizes: does everything run?")
     parser.add_argument("--threads", type=int, default=1, choices=range(1, 65), metavar="N")
-    parser.add_argument("--only", nargs="+", metavar="WORK")
+    parser.add_argument("--only", nargs="+", metavar="WORK", help="these alone; other results in the folder are kept")
     parser.add_argument("-o", "--output", default=str(HERE))
     return parser.parse_args()
 

@@ -28,8 +28,8 @@ __all__ = ["gated_charges"]
 
 FloatArray = NDArray[np.float64]
 
-# Bit lines that one loop handles side by side: they fill the processor's vector registers
-_LANES = 32
+# Bit lines that one loop handles side by side: they fill the processor's vector registers; fewer for a narrow tile
+_LANES, _FEWEST_LANES = 32, 8
 _NONE = -1
 
 
@@ -52,12 +52,13 @@ def gated_charges(
     [coulomb], each [n_row, n_line], row 0 farthest from the clamp; `r_end_ohm` lies behind the last segment.
     """
     n_line = g.shape[1]
+    n_lane = min(_LANES, _FEWEST_LANES * -(-n_line // _FEWEST_LANES))
     with KERNEL_LOCK:
         charges = _charges(
             np.ascontiguousarray(ticks),
-            in_lanes(g, _LANES),
-            in_lanes(curvature if curvature.any() else curvature[:0], _LANES),
-            in_lanes(pulse_charge if pulse_charge.any() else pulse_charge[:0], _LANES),
+            in_lanes(g, n_lane),
+            in_lanes(curvature if curvature.any() else curvature[:0], n_lane),
+            in_lanes(pulse_charge if pulse_charge.any() else pulse_charge[:0], n_lane),
             c_pulse_farad,
             r_ohm,
             r_end_ohm,
@@ -83,11 +84,11 @@ def _charges(
     t_lsb: float,
 ) -> Any:
     n_vec = ticks.shape[0]
-    n_group = g.shape[0]
-    charges = np.empty((n_vec, n_group * _LANES))
+    n_group, n_lane = g.shape[0], g.shape[2]
+    charges = np.empty((n_vec, n_group * n_lane))
     for task in prange(n_vec * n_group):
         vector, group = task // n_group, task % n_group
-        charges[vector, group * _LANES : (group + 1) * _LANES] = _group_charge(
+        charges[vector, group * n_lane : (group + 1) * n_lane] = _group_charge(
             ticks[vector], g[group], curvature[group], pulse[group], c_pulse, r, r_end, c, v, t_lsb
         )
     return charges

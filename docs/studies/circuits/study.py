@@ -1,11 +1,12 @@
 """`make circuits`: every example of examples/circuits against ngspice, and against VACASK where it has the models.
 
 Writes beside itself: README.md (the table) and results.json (all figures and their provenance). Everything but the
-machine's time is determined by the seeds.
+machine's time is determined by the seeds. Names of examples as arguments: these alone are run anew.
 """
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from tilemodel.solvers.nodal import nodal_clamp_currents
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[2] / "examples" / "circuits"
+RESULTS = HERE / "results.json"
 N_VEC = 4
 MESH = 256
 # Process corner, temperature [Celsius], supply
@@ -36,10 +38,12 @@ CORNERS = (
 CORNER_SPEC_PERCENT = 0.01
 
 
-def main() -> int:
-    """Run the study; exit status 1 if an example misses its spec."""
-    rows, results = [], []
-    files = sorted(EXAMPLES.glob("*.toml"))
+def main(only: Sequence[str] = ()) -> int:
+    """Run the study, or anew the examples named in `only`; exit status 1 if an example misses its spec."""
+    kept = json.loads(RESULTS.read_text()) if only else {"tiles": [], "corners": [], "mesh": {}}
+    rows = kept_rows() if only else {}
+    results = {item["tile"]: item for item in kept["tiles"]}
+    files = [path for path in sorted(EXAMPLES.glob("*.toml")) if not only or path.stem in only]
     with tqdm(files, unit=" tiles") as bar:
         for path in bar:
             bar.set_description(path.stem)
@@ -47,16 +51,21 @@ def main() -> int:
             model = calibrate(tile) if needs_calibration(tile) else None
             validation = validate(tile, model, n_vec=N_VEC)
             other = with_vacask(tile, model)
-            rows.append(row(path, validation, other))
-            results.append(result(validation, other))
-    corners = [corner(*condition) for condition in tqdm(CORNERS, unit=" corners")]
-    mesh = passive_mesh(MESH)
-    (HERE / "results.json").write_text(
-        json.dumps({"tiles": results, "corners": corners, "mesh": mesh}, indent=2) + "\n"
-    )
-    (HERE / "README.md").write_text(page(rows, results, corners, mesh))
+            rows[path.stem] = row(path, validation, other)
+            results[tile.name] = result(validation, other)
+    tiles = [results[name] for name in sorted(results)]
+    corners = kept["corners"] or [corner(*condition) for condition in tqdm(CORNERS, unit=" corners")]
+    mesh = kept["mesh"] or passive_mesh(MESH)
+    RESULTS.write_text(json.dumps({"tiles": tiles, "corners": corners, "mesh": mesh}, indent=2) + "\n")
+    (HERE / "README.md").write_text(page([rows[name] for name in sorted(rows)], tiles, corners, mesh))
     print((HERE / "README.md").read_text())
-    return 0 if all(item["passed"] for item in [*results, *corners]) else 1
+    return 0 if all(item["passed"] for item in [*tiles, *corners]) else 1
+
+
+def kept_rows() -> dict[str, str]:
+    """The table's lines as they stand, by example."""
+    lines = (HERE / "README.md").read_text().splitlines()
+    return {line[3 : line.index("]")]: line for line in lines if line.startswith("| [")}
 
 
 def needs_calibration(tile: TileConfig) -> bool:
@@ -214,4 +223,4 @@ the ideal MAC is off by {mesh["ideal MAC"]:.2g}.
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
