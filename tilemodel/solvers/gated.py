@@ -98,7 +98,7 @@ def _charges(
 def _group_charge(
     x: Any, g: Any, curvature: Any, pulse: Any, c_pulse: float, r: float, r_end: float, c: float, v: float, t_lsb: float
 ) -> Any:
-    """Charges of `_LANES` lines for one vector: a forward sweep an event, and one back where transfers count."""
+    """Charges of a block of lines for one vector: a forward sweep an event, and one back where transfers count."""
     n_row, n_lane = g.shape
     charge = np.zeros(n_lane)
     y, w, flow = np.empty(n_lane), np.empty(n_lane), np.empty(n_lane)
