@@ -6,6 +6,7 @@ A new target is one module with a function from `Probe` to `Export`, and a line 
 from collections.abc import Callable, Mapping
 
 from tilemodel.exports.aihwkit import export_aihwkit
+from tilemodel.exports.crosssim import export_crosssim
 from tilemodel.exports.lightning import export_lightning
 from tilemodel.exports.plain import export_json, export_numpy
 from tilemodel.exports.probe import Errors, Probe, random_probe
@@ -16,6 +17,7 @@ __all__ = ["TARGETS", "Errors", "Export", "Loss", "Probe", "random_probe"]
 TARGETS: Mapping[str, Callable[[Probe], Export]] = {
     "aihwkit": export_aihwkit,
     "aihwkit-lightning": export_lightning,
+    "crosssim": export_crosssim,
     "json": export_json,
     "numpy": export_numpy,
 }
