@@ -79,7 +79,8 @@ def fit_parameters(observations: Sequence[Observation], start: AnyParameters, sc
         return central_jacobian(residual, z, _STEP)
 
     result = least_squares(residual, z0, jacobian, method="lm", x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14)
-    unit_covariance = _unit_covariance(np.asarray(result.jac), names)
+    jacobian_left = np.asarray(result.jac)
+    unit_covariance = _unit_covariance(jacobian_left, names)
     if not result.success or not np.isfinite(result.x).all():
         raise InputError(f"fit: did not converge ({result.message}); check the data and the start values")
     spread = np.sqrt(np.diag(unit_covariance))
@@ -90,7 +91,7 @@ def fit_parameters(observations: Sequence[Observation], start: AnyParameters, sc
         correlation=unit_covariance / np.outer(spread, spread),
         residual_coulomb=result.fun / weight,
         weighted_residual=result.fun,
-        leverage=np.einsum("ni,ij,nj->n", result.jac, unit_covariance, result.jac),
+        leverage=((jacobian_left @ unit_covariance) * jacobian_left).sum(axis=1),
     )
 
 

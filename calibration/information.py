@@ -42,7 +42,7 @@ def information(jacobian: FloatArray, names: Sequence[str], weakest: float) -> I
     covariance = np.zeros((len(names), len(names)))
     covariance[np.ix_(seen, seen)] = root @ root.T
     mixed = tuple(
-        tuple(names[index] for index, part in zip(seen, direction, strict=True) if abs(part) > _PART)
+        tuple(names[index] for index, part in zip(seen.tolist(), direction, strict=True) if abs(part) > _PART)
         for direction in v_transposed[~strong]
     )
     silent = tuple(name for name, size in zip(names, length, strict=True) if size == 0)
