@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from scipy.optimize import least_squares
 
 from calibration.experiment import Condition
-from calibration.information import central_jacobian, information
+from calibration.information import central_jacobian, information, leverage
 from tilemodel.config.errors import InputError
 from tilemodel.model import TileModel
 from tilemodel.parameters import AnyParameters
@@ -79,8 +79,7 @@ def fit_parameters(observations: Sequence[Observation], start: AnyParameters, sc
         return central_jacobian(residual, z, _STEP)
 
     result = least_squares(residual, z0, jacobian, method="lm", x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14)
-    jacobian_left = np.asarray(result.jac)
-    unit_covariance = _unit_covariance(jacobian_left, names)
+    unit_covariance = _unit_covariance(np.asarray(result.jac), names)
     if not result.success or not np.isfinite(result.x).all():
         raise InputError(f"fit: did not converge ({result.message}); check the data and the start values")
     spread = np.sqrt(np.diag(unit_covariance))
@@ -91,7 +90,7 @@ def fit_parameters(observations: Sequence[Observation], start: AnyParameters, sc
         correlation=unit_covariance / np.outer(spread, spread),
         residual_coulomb=result.fun / weight,
         weighted_residual=result.fun,
-        leverage=((jacobian_left @ unit_covariance) * jacobian_left).sum(axis=1),
+        leverage=leverage(np.asarray(result.jac)),
     )
 
 

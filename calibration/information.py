@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Information", "central_jacobian", "hardly_separated", "information"]
+__all__ = ["Information", "central_jacobian", "hardly_separated", "information", "leverage"]
 
 FloatArray = NDArray[np.float64]
 
@@ -57,6 +57,12 @@ def central_jacobian(function: Callable[[FloatArray], FloatArray], z: FloatArray
     """Central differences of `function` at `z`, [n_observation, n_parameter]."""
     steps = step * np.eye(z.size)
     return np.column_stack([(function(z + side) - function(z - side)) / (2 * step) for side in steps])
+
+
+def leverage(jacobian: FloatArray) -> FloatArray:
+    """By how much each fitted value follows its datum, [n_observation]: diagonal of J (J^T J)^-1 J^T."""
+    q, _ = np.linalg.qr(jacobian / np.linalg.norm(jacobian, axis=0))
+    return np.asarray((q**2).sum(axis=1))
 
 
 def hardly_separated(names: Sequence[str], correlation: FloatArray) -> tuple[tuple[str, str, float], ...]:

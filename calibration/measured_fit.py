@@ -16,7 +16,7 @@ from tilemodel.config.errors import InputError
 from tilemodel.config.tile import TileConfig
 from tilemodel.parameters import AnyParameters
 
-__all__ = ["CONFIDENCE", "MeasuredFit", "fit_measured"]
+__all__ = ["CONFIDENCE", "MeasuredFit", "fit_measured", "solve"]
 
 FloatArray = NDArray[np.float64]
 
@@ -69,7 +69,7 @@ def fit_measured(data: MeasuredData, space: ParameterSpace, *, n_resample: int =
     held: dict[str, float] = {}
     inner = space
     while True:
-        z, jacobian, left = _least_squares(data, inner, used)
+        z, jacobian, left = solve(data, inner, used)
         covariance = _unit_covariance(jacobian, inner.names)
         n_free = left.size - z.size
         deviation = max(float(np.sqrt(left @ left / n_free)), np.finfo(np.float64).eps * float(_size(data, used)))
@@ -128,10 +128,13 @@ def _size(data: MeasuredData, used: NDArray[np.bool_]) -> float:
     return float(np.abs(data.values[used]).max())
 
 
-def _least_squares(
+def solve(
     data: MeasuredData, space: ParameterSpace, used: NDArray[np.bool_]
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Point, Jacobian [n_observation, n_free] and residuals [n_observation], the latter two in the data's unit."""
+    """Point, Jacobian [n_observation, n_free] and residuals [n_observation], the latter two in the data's unit.
+
+    `used` [as the data] says which outputs count; errors as `fit_measured`.
+    """
     measured = data.values[used]
     if measured.size <= len(space.names):
         raise InputError(

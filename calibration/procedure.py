@@ -9,6 +9,7 @@ from calibration.experiment import Condition, Design, design_experiment
 from calibration.fit import Fit, Observation, fit_parameters
 from calibration.read_out import calibrate_read_out
 from calibration.reference import reference_output
+from calibration.selection import select_parameters
 from spice_netlists.batch import Progress, run_side_by_side, runs_per_vector
 from spice_netlists.cells import CellCircuit, own_cell_sha256
 from spice_netlists.runs import Runner
@@ -25,6 +26,7 @@ from tilemodel.parameters import (
     driven_parameters,
     parameters_from_tile,
 )
+from tilemodel.selection import ModelSelection
 from tilemodel.validity import ValidityRange
 from tilemodel.version import VERSION
 
@@ -70,7 +72,7 @@ def calibrate(
         schema_version="tilemodel-compact-2",
         tile=tile,
         parameters=fit.parameters,
-        fit=_statistics(fit, largest),
+        fit=_statistics(fit, largest, select_parameters(tile, observations, fit, scales)),
         read_out=read_out,
         provenance=Provenance(
             package=f"tilemodel {VERSION}",
@@ -170,7 +172,7 @@ def _access_name(letter: str, side: str, suffix: str = "") -> str:
     return f"q_{side or 'pulse_'}coulomb{suffix}"
 
 
-def _statistics(fit: Fit, largest: float) -> FitStatistics:
+def _statistics(fit: Fit, largest: float, selection: ModelSelection) -> FitStatistics:
     residual = fit.residual_coulomb
     return FitStatistics(
         fitted=list(fit.fitted),
@@ -180,6 +182,7 @@ def _statistics(fit: Fit, largest: float) -> FitStatistics:
         residual_rms_coulomb=float(np.sqrt(np.mean(residual**2))),
         residual_max_coulomb=float(np.abs(residual).max()),
         residual_max_percent_of_largest_charge=100 * float(np.abs(residual).max()) / largest,
+        selection=selection,
     )
 
 

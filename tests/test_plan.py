@@ -103,8 +103,8 @@ def test_the_cost_model_finds_the_law_that_times_came_from(rng):
 
 @pytest.mark.spice
 def test_a_plan_says_what_calibrate_then_does(store):
-    """The decks are those that are simulated, the errors those that the fit states within a factor of 2; stored runs are
-    free."""
+    """The decks are those that are simulated, the errors those that the fit states within a factor of 2; stored runs
+    are free."""
     with Runner("threads", processes=2, store=RunStore(store)) as runner:
         plan = plan_calibration(QUICK, runner=runner)
         model = calibrate(QUICK, runner=runner)

@@ -27,7 +27,7 @@ from tilemodel.config.operands import (
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
 from tilemodel_cli.measured import calibrate_to_data, refuse_measured_options
-from tilemodel_cli.planning import chosen_design, needs_output
+from tilemodel_cli.planning import chosen_design, needs_output, said_of_fit
 from tilemodel_cli.running import runner_of
 from tilemodel_cli.sweep import sweeps, validate_sweep
 
@@ -190,6 +190,8 @@ def calibrate_tile(options: argparse.Namespace) -> int:
             f"{model.read_out.trip_residual_max_lsb:.2g} LSB"
         )
     _say(f"largest residual {model.fit.residual_max_percent_of_largest_charge:.2g} % of the largest charge")
+    for line in said_of_fit(tile, model, options):
+        _say(line)
     _say(f"model: {options.output}")
     return 0
 

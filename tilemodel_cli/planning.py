@@ -11,8 +11,9 @@ from tilemodel.config.tile import TileConfig
 if TYPE_CHECKING:
     from calibration.experiment import Design
     from spice_netlists.runs import Runner
+    from tilemodel.compact import CompactModel
 
-__all__ = ["add_planning", "chosen_design", "needs_output"]
+__all__ = ["add_planning", "chosen_design", "needs_output", "said_of_fit"]
 
 
 def add_planning(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +55,25 @@ def chosen_design(
     for line in plan_lines(plan):
         say(line)
     return plan.chosen.design
+
+
+def said_of_fit(tile: TileConfig, model: "CompactModel", options: argparse.Namespace) -> list[str]:
+    """Whether the precision that was asked for is reached, and whether a simpler model would do."""
+    from calibration.procedure import starting_point
+    from calibration.selection import selection_lines
+
+    lines = []
+    if options.precision is not None:
+        scales = starting_point(tile)[1]
+        percent = {
+            name: 100 * error / scales[name]
+            for name, error in zip(model.fit.fitted, model.fit.standard_error, strict=True)
+            if error is not None
+        }
+        worst = max(percent, key=percent.__getitem__)
+        reached = "reached" if percent[worst] <= options.precision else "missed: ask for more, such as half of it"
+        lines.append(f"precision: {worst} to {percent[worst]:.2g} %, {options.precision:g} % wanted: {reached}")
+    return lines + (selection_lines(model.fit.selection) if model.fit.selection is not None else [])
 
 
 def _percent(text: str) -> float:
