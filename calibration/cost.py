@@ -1,8 +1,8 @@
 """How long circuit simulations will take.
 
-A run takes `start + per_cell_step * n_cell * n_step`: reading the models and starting, then one solution of a circuit
-of so many cells a time step. Steps are those of the longest allowed length, and some more about every instant at
-which pulses begin or end. The constants come from runs of small decks of the same technology.
+A run takes `start + n_cell * (per_cell + per_cell_step * n_step)`: reading the models, setting up the circuit and
+finding its state at rest, then one solution a time step. Steps are those of the longest allowed length, and some more
+about every instant at which pulses begin or end. The constants come from runs of small decks of the same technology.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from calibration.experiment import Condition
 from spice_netlists.batch import SpiceResult, runs_per_vector
@@ -27,6 +28,7 @@ class CostModel:
     """Time of a run on the machine that ran the small decks."""
 
     start_second: float
+    per_cell_second: float
     per_cell_step_second: float
     steps_per_instant: float
     refined_steps: float
@@ -37,7 +39,8 @@ class CostModel:
         tile, ticks = condition.tile, condition.ticks
         steps = _base_steps(tile) * len(ticks) + self.steps_per_instant * _n_instant(condition)
         solved = _n_cell(condition) * steps * (self.refined_steps if refined else 1.0)
-        return self.start_second * runs_per_vector(tile) * len(ticks) + self.per_cell_step_second * solved
+        fixed = self.start_second * runs_per_vector(tile) + self.per_cell_second * _n_cell(condition)
+        return fixed * len(ticks) + self.per_cell_step_second * solved
 
 
 def cost_of_runs(runs: Sequence[tuple[Condition, SpiceResult]], refined: SpiceResult) -> CostModel:
@@ -47,24 +50,26 @@ def cost_of_runs(runs: Sequence[tuple[Condition, SpiceResult]], refined: SpiceRe
     """
     extra = [sum(run.n_step) - _base_steps(item.tile) * len(item.ticks) for item, run in runs]
     timed = [*runs, (runs[-1][0], refined)]
-    sizes = np.concatenate([_n_cell(item) * np.array(run.n_step, dtype=np.float64) for item, run in timed])
-    start, slope = _line(sizes, np.concatenate([run.wall_second for _, run in timed]))
+    rows = [(1.0, _n_cell(item), _n_cell(item) * step) for item, run in timed for step in run.n_step]
+    start, per_cell, per_cell_step = _constants(
+        np.array(rows), np.concatenate([np.array(run.wall_second) for _, run in timed])
+    )
     return CostModel(
         start_second=start,
-        per_cell_step_second=slope,
+        per_cell_second=per_cell,
+        per_cell_step_second=per_cell_step,
         steps_per_instant=max(0.0, sum(extra) / sum(_n_instant(item) for item, _ in runs)),
         refined_steps=max(_REFINED_STEPS, sum(refined.n_step) / sum(runs[-1][1].n_step)),
     )
 
 
-def _line(size: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float]:
-    """Offset and slope of the straight line through the points, neither of them negative."""
-    slope, offset = np.polyfit(size, second, 1)
-    if slope <= 0:
-        return float(second.mean()), 0.0
-    if offset < 0:
-        return 0.0, float((size @ second) / (size @ size))
-    return float(offset), float(slope)
+def _constants(terms: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Factors of `terms` [n_run, 3], none negative, for the smallest relative errors of their sums from `second`."""
+    scaled = terms / second[:, np.newaxis]
+    size = scaled.max(axis=0)
+    found, _ = nnls(scaled / size, np.ones(len(second)))
+    start, per_cell, per_cell_step = (found / size).tolist()
+    return start, per_cell, per_cell_step
 
 
 def _n_cell(condition: Condition) -> int:

@@ -24,7 +24,8 @@ def _time_lines(plan: Plan) -> list[str]:
         f"{total:.2g} s of simulation, about {plan.elapsed_second:.2g} s with {plan.n_worker} simulator(s) at a time"
     )
     lines.append(
-        f"basis: a pilot of {pilot.n_run} runs on tiles of up to 8 x 4, {pilot.second:.2g} s when they were computed; "
+        f"basis: a pilot of {pilot.n_run} runs on tiles of up to {pilot.design.n_row} x {pilot.design.n_col}, "
+        f"{pilot.second:.2g} s when they were computed; "
         "the machine's other work then counts as its speed"
     )
     return lines
