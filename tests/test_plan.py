@@ -1,5 +1,6 @@
 """Planning a calibration: the precision and time predicted are those that come; what cannot be told is named."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from tests.conftest import switch_tile
 from tests.test_calibration import TRUTHS, noisy_observations
 from tests.tolerances import relative
 from tilemodel.config.errors import InputError
+from tilemodel.config.load import load_tile
 from tilemodel.model import TileModel
 from tilemodel_cli.main import main
 
@@ -132,6 +134,18 @@ def test_the_cheapest_experiment_that_is_precise_enough_is_taken(store):
     assert plan.chosen.percent.max() <= bar
     assert all(item.percent.max() > bar for item in plan.candidates if item.second < plan.chosen.second)
     assert any("<- chosen" in line and str(plan.chosen.design) in line for line in plan_lines(plan))
+    mixed = ("r_access_ohm", "q_pulse_coulomb_per_siemens")
+    told = plan_lines(dataclasses.replace(plan, chosen=dataclasses.replace(plan.chosen, inseparable=(mixed,))))
+    assert any(line.startswith("r_access_ohm") and line.endswith("not determined") for line in told)
+    assert (
+        f"cannot be told apart: {' and '.join(mixed)}; what would: vectors of short pulses beside vectors of long ones"
+    ) in told
+
+
+def test_a_read_out_in_transistors_is_not_planned():
+    tile = load_tile("examples/circuits/read_out_sky130.toml")
+    with Runner("threads", processes=1) as runner, pytest.raises(InputError, match="plan the tile with an ideal clamp"):
+        plan_calibration(tile, runner=runner)
 
 
 @pytest.mark.spice
