@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from tilemodel.version import VERSION
 from tilemodel_cli import commands, runs
+from tilemodel_cli.export import add_export
 from tilemodel_cli.measured import add_measured
 from tilemodel_cli.planning import add_planning
 from tilemodel_cli.running import add_processes, add_running, add_store, byte_count, whole_number
@@ -34,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_noise,
         _add_fit_noise,
         _add_budget,
+        _add_export,
         _add_runs,
         _add_compile,
     ):
@@ -157,6 +159,16 @@ def _add_budget(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--vectors", type=whole_number(3, 10**6), default=200, metavar="N", help="random input vectors (default 200)"
     )
+    _add_seed(parser)
+    _add_output(parser, "DIR")
+
+
+def _add_export(subparsers: Subparsers) -> None:
+    summary = "write a calibrated tile for another simulator, with what that simulator cannot represent and its error"
+    example = "tilemodel export sky130.json --to aihwkit -o sky130_aihwkit"
+    parser = _command(subparsers, "export", commands.export, summary, example, tile="MODEL.json")
+    _add_operands(parser, required=False)
+    add_export(parser)
     _add_seed(parser)
     _add_output(parser, "DIR")
 

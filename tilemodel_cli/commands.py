@@ -26,6 +26,7 @@ from tilemodel.config.operands import (
 )
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
+from tilemodel_cli.export import export_model
 from tilemodel_cli.measured import calibrate_to_data, refuse_measured_options
 from tilemodel_cli.planning import chosen_design, needs_output, said_of_fit
 from tilemodel_cli.running import runner_of
@@ -37,6 +38,7 @@ __all__ = [
     "calibrate_tile",
     "compare",
     "compile_kernels",
+    "export",
     "fit_noise",
     "mvm",
     "netlist",
@@ -246,6 +248,11 @@ def budget_tile(options: argparse.Namespace) -> int:
         _say(line)
     _say(f"budget: {page.absolute().as_uri()}")
     return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write a calibrated tile for another simulator."""
+    return export_model(options, _progress, _say)
 
 
 def fit_noise(options: argparse.Namespace) -> int:
