@@ -103,7 +103,7 @@ def page(results: dict[str, Any]) -> str:
     first = next(iter(results.values()))
     return f"""# 512 rows predicted from a calibration of 32
 
-Written by `make small-to-large` (docs/studies/small_to_large/study.py) with {first["reference"]["engine"]}. Each technology
+Written by `make small-to-large` (docs/studies/small_to_large/study.py), {first["reference"]["engine"]}. Each technology
 is calibrated with `tilemodel calibrate` on its designed experiment of 32 rows and 8 columns. The tiles held out have
 512 rows, random weights and inputs that no fit has seen, and every column is simulated. Errors are the largest over
 all outputs, in % of full scale, the largest |charge| of the batch's ideal MAC. "Bound" is what the model's
