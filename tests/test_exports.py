@@ -20,6 +20,7 @@ from tilemodel.model import TileModel, ideal_charge
 from tilemodel_cli.main import main
 
 every_target = pytest.mark.parametrize("target", TARGETS)
+SIGNED_SWITCH = switch_tile(drive={"sign": "two_phase"})
 CCO = {"kind": "cco", "f_hertz_per_ampere": 6.24e13, "phase_cycle": 0.0, "count_max": 4095}
 
 
@@ -33,7 +34,7 @@ def quantities(export):
 
 
 @every_target
-@pytest.mark.parametrize("tile", [pair_tile(), switch_tile(), noisy_pair()], ids=["pair", "switch", "noisy"])
+@pytest.mark.parametrize("tile", [pair_tile(), SIGNED_SWITCH, noisy_pair()], ids=["pair", "switch", "noisy"])
 def test_every_target_takes_every_kind_of_tile(target, tile, tmp_path):
     judged = export_with_errors(probe_of(tile), target, spice=False)
     write_export(judged, tmp_path / "out")
@@ -167,3 +168,17 @@ def test_bad_input_is_refused_before_anything_is_computed(tmp_path, capsys):
     amplitude = pair_tile(drive={"coding": "amplitude"})
     with pytest.raises(InputError, match="pulses only"):
         TARGETS["aihwkit"](probe_of(amplitude))
+
+
+@pytest.mark.parametrize(
+    ("tile", "reason"),
+    [
+        (pair_tile(wires={"r_row_ohm": 1.0}), "rows are ideal"),
+        (switch_tile(), "negative inputs"),
+        (pair_tile(read_out={"window": "cut"}), "window is settled"),
+        (pair_tile(cell={"device": {"kind": "linear", "polarity_asymmetry": 0.02}}), "the linear ones"),
+    ],
+)
+def test_torch_refuses_what_its_layer_cannot_hold(tile, reason):
+    with pytest.raises(InputError, match=reason):
+        TARGETS["torch"](probe_of(tile))

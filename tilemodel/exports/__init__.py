@@ -11,6 +11,7 @@ from tilemodel.exports.lightning import export_lightning
 from tilemodel.exports.plain import export_json, export_numpy
 from tilemodel.exports.probe import Errors, Probe, random_probe
 from tilemodel.exports.target import Export, Loss
+from tilemodel.exports.torch_state import export_torch
 
 __all__ = ["TARGETS", "Errors", "Export", "Loss", "Probe", "random_probe"]
 
@@ -20,4 +21,5 @@ TARGETS: Mapping[str, Callable[[Probe], Export]] = {
     "crosssim": export_crosssim,
     "json": export_json,
     "numpy": export_numpy,
+    "torch": export_torch,
 }
