@@ -16,7 +16,7 @@ TORCH_VENV := .venv-torch
 TORCH_STAMP := $(TORCH_VENV)/.installed
 TORCH_PIP := $(TORCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check check-torch bench study circuits small-to-large soak fuzz schemas clean
+.PHONY: setup demo test lint check check-torch bench study circuits small-to-large reference corners soak fuzz schemas clean
 
 setup: $(STAMP)
 
@@ -87,6 +87,14 @@ circuits: setup
 # 512 rows predicted from 32, against ngspice: half an hour for the transistors; the result stands in docs/studies/small_to_large
 small-to-large: setup
 	$(BIN)/python docs/studies/small_to_large/study.py
+
+# IBM's pair at 512 rows in ngspice, and its error budget: minutes; the result stands in docs/studies/reference_tile
+reference: setup
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/studies/reference_tile/study.py
+
+# SKY130 cells at five corners and three temperatures: half an hour; the result stands in docs/studies/sky130_corners
+corners: setup
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/studies/sky130_corners/study.py
 
 # 100 kills with -9 in sweeps of 200 runs, then 10 000 runs in one batch: about ten minutes; the result stands in docs/runs.md
 soak: setup
