@@ -18,7 +18,7 @@ _TICK_SECOND = 1e-9
 def from_aihwkit(content: Mapping[str, Any]) -> Configuration:
     """Read our aihwkit.json or an `rpu_config` as plain values. Raises `InputError` for what is not computed here."""
     values = Values(content)
-    values.refuse_unless("forward.mv_type", "ONE_PASS", "ONE_PASS")
+    values.refuse_unless("forward.mv_type", "ONE_PASS", "ONE_PASS", "AnalogMVType.ONE_PASS", "OnePass")
     values.refuse_unless("forward.ir_drop", 0.0, 0, 1)
     if values.get("forward.is_perfect", False):
         raise InputError("forward.is_perfect: there is nothing to check in a perfect product")
