@@ -8,6 +8,7 @@ from tilemodel_cli import commands, runs
 from tilemodel_cli.assumptions import add_check, add_import
 from tilemodel_cli.export import add_export
 from tilemodel_cli.measured import add_measured
+from tilemodel_cli.planning import add_planning
 from tilemodel_cli.running import add_processes, add_running, add_store, byte_count, whole_number
 from tilemodel_cli.sweep import add_sweep
 
@@ -95,10 +96,11 @@ def _add_calibrate(subparsers: Subparsers) -> None:
     summary = "fit the fast model to ngspice, or to your own charges or codes (--data)"
     example = "tilemodel calibrate examples/sky130_32x8.toml -o sky130.json"
     parser = _command(subparsers, "calibrate", commands.calibrate_tile, summary, example)
+    add_planning(parser)
     add_measured(parser)
     _add_seed(parser)
     add_running(parser)
-    _add_output(parser, "MODEL.json")
+    _add_output(parser, "MODEL.json", required=False)
 
 
 def _add_validate(subparsers: Subparsers) -> None:
@@ -242,8 +244,8 @@ def _command(
     return parser
 
 
-def _add_output(parser: argparse.ArgumentParser, metavar: str) -> None:
-    parser.add_argument("-o", "--output", metavar=metavar, required=True)
+def _add_output(parser: argparse.ArgumentParser, metavar: str, *, required: bool = True) -> None:
+    parser.add_argument("-o", "--output", metavar=metavar, required=required)
 
 
 def _add_operands(parser: argparse.ArgumentParser, *, required: bool) -> None:

@@ -29,6 +29,7 @@ from tilemodel.config.tile import TileConfig
 from tilemodel_cli.assumptions import check, import_configuration
 from tilemodel_cli.export import export_model
 from tilemodel_cli.measured import calibrate_to_data, refuse_measured_options
+from tilemodel_cli.planning import chosen_design, needs_output, said_of_fit
 from tilemodel_cli.running import runner_of
 from tilemodel_cli.sweep import sweeps, validate_sweep
 
@@ -173,12 +174,18 @@ def calibrate_tile(options: argparse.Namespace) -> int:
 
     tile = load_tile(options.tile)
     _tell_of_compilation(tile)
-    _check_output(options)
+    needs_output(options)
+    if options.output is not None:
+        _check_output(options)
     if options.data is not None:
         return calibrate_to_data(tile, options, _say)
     refuse_measured_options(options)
-    with runner_of(options) as runner, _progress("ngspice batches") as on_done:
-        model = calibrate(tile, seed=options.seed, runner=runner, on_done=on_done)
+    with runner_of(options) as runner:
+        design = chosen_design(tile, options, runner, _say)
+        if options.plan:
+            return 0
+        with _progress("ngspice runs") as on_done:
+            model = calibrate(tile, seed=options.seed, design=design, runner=runner, on_done=on_done)
         save_model(model, options.output)
     for name, error in zip(model.fit.fitted, model.fit.standard_error, strict=True):
         _say(f"{name:32s} {getattr(model.parameters, name):14.7g} +- {error:.2g}")
@@ -188,6 +195,8 @@ def calibrate_tile(options: argparse.Namespace) -> int:
             f"{model.read_out.trip_residual_max_lsb:.2g} LSB"
         )
     _say(f"largest residual {model.fit.residual_max_percent_of_largest_charge:.2g} % of the largest charge")
+    for line in said_of_fit(tile, model, options):
+        _say(line)
     _say(f"model: {options.output}")
     return 0
 
