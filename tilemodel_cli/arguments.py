@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from tilemodel.version import VERSION
 from tilemodel_cli import commands, runs
+from tilemodel_cli.assumptions import add_check, add_import
 from tilemodel_cli.export import add_export
 from tilemodel_cli.measured import add_measured
 from tilemodel_cli.planning import add_planning
@@ -36,6 +37,8 @@ def build_parser() -> argparse.ArgumentParser:
         _add_fit_noise,
         _add_budget,
         _add_export,
+        _add_import,
+        _add_check_assumption,
         _add_runs,
         _add_compile,
     ):
@@ -171,6 +174,22 @@ def _add_export(subparsers: Subparsers) -> None:
     add_export(parser)
     _add_seed(parser)
     _add_output(parser, "DIR")
+
+
+def _add_import(subparsers: Subparsers) -> None:
+    summary = "write a configuration of CrossSim or aihwkit (JSON) as a tile file that says what is assumed"
+    example = "tilemodel import crosssim.json --base examples/ibm_pair_64x16.toml -o imported.toml"
+    parser = _command(subparsers, "import", commands.import_tile, summary, example, tile="CONFIG.json")
+    add_import(parser)
+    _add_output(parser, "TILE.toml")
+
+
+def _add_check_assumption(subparsers: Subparsers) -> None:
+    summary = "say how far a configuration of CrossSim or aihwkit is from SPICE; exit status 1 beyond the tile's limit"
+    example = "tilemodel check-assumption crosssim.json --tile examples/ibm_pair_64x16.toml"
+    parser = _command(subparsers, "check-assumption", commands.check_assumption, summary, example, tile="CONFIG.json")
+    add_check(parser)
+    _add_seed(parser)
 
 
 def _add_runs(subparsers: Subparsers) -> None:

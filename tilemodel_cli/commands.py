@@ -26,6 +26,7 @@ from tilemodel.config.operands import (
 )
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
+from tilemodel_cli.assumptions import check, import_configuration
 from tilemodel_cli.export import export_model
 from tilemodel_cli.measured import calibrate_to_data, refuse_measured_options
 from tilemodel_cli.planning import chosen_design, needs_output, said_of_fit
@@ -36,10 +37,12 @@ __all__ = [
     "Command",
     "budget_tile",
     "calibrate_tile",
+    "check_assumption",
     "compare",
     "compile_kernels",
     "export",
     "fit_noise",
+    "import_tile",
     "mvm",
     "netlist",
     "noise",
@@ -248,6 +251,16 @@ def budget_tile(options: argparse.Namespace) -> int:
         _say(line)
     _say(f"budget: {page.absolute().as_uri()}")
     return 0
+
+
+def import_tile(options: argparse.Namespace) -> int:
+    """Write another simulator's configuration as a tile file."""
+    return import_configuration(options, _say)
+
+
+def check_assumption(options: argparse.Namespace) -> int:
+    """Say how far another simulator's configuration is from the circuit."""
+    return check(options, _progress, _say)
 
 
 def export(options: argparse.Namespace) -> int:

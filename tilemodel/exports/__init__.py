@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from tilemodel.exports.aihwkit import export_aihwkit
 from tilemodel.exports.crosssim import export_crosssim
 from tilemodel.exports.lightning import export_lightning
+from tilemodel.exports.memtorch import export_memtorch
+from tilemodel.exports.neurosim import export_neurosim
 from tilemodel.exports.plain import export_json, export_numpy
 from tilemodel.exports.probe import Errors, Probe, random_probe
 from tilemodel.exports.target import Export, Loss
@@ -20,6 +22,8 @@ TARGETS: Mapping[str, Callable[[Probe], Export]] = {
     "aihwkit-lightning": export_lightning,
     "crosssim": export_crosssim,
     "json": export_json,
+    "memtorch": export_memtorch,
+    "neurosim": export_neurosim,
     "numpy": export_numpy,
     "torch": export_torch,
 }
