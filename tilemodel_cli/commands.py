@@ -225,13 +225,13 @@ def validate_tile(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Print what two reports of `validate` differ in."""
-    from reports.compare import compare_reports, comparison_lines, read_report
+    """Print what two reports of `validate` differ in, condition by condition."""
+    from reports.compare import compare_conditions, condition_lines, read_conditions
 
-    comparison = compare_reports(read_report(options.tile), read_report(options.after))
-    for line in comparison_lines(comparison):
+    before, after = read_conditions(options.tile), read_conditions(options.after)
+    for line in condition_lines(before, after):
         _say(line)
-    return 1 if comparison.worse else 0
+    return 1 if any(item.worse for item in compare_conditions(before, after).values()) else 0
 
 
 def budget_tile(options: argparse.Namespace) -> int:
