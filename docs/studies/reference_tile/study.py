@@ -120,11 +120,11 @@ spread (standard deviation of one seed) over {results["seeds"]} seeds of {result
 |---|---|---|---|---|---|---|---|
 {lines}
 
-"Agrees" is at most {ALLOWED} deviations; a spread of {results["seeds"]} seeds is itself known to about a quarter. Entries
-that agree differ by rounding and the chance of {results["n_col"]} columns. One that would be the chance of {FEW_COLUMNS}
-columns is marked so: whether the table was made with so few is not recorded, and this study cannot show it. Truncation
-costs LSB / sqrt(3) whatever the conductances, so the ADC's share goes as 1 / (g_max - g_min): 3.0 at 5 uS means 1.0 at
-15 uS, where the table has 0.9; each agrees alone, but they are not of one batch of operands.
+"Agrees" is at most {ALLOWED} deviations; a spread of {results["seeds"]} seeds is itself known to about a quarter.
+Entries that agree differ by rounding and the chance of {results["n_col"]} columns. One that would be the chance of
+{FEW_COLUMNS} columns is marked so: whether the table was made with so few is not recorded, and this study cannot
+show it. Truncation costs LSB / sqrt(3) whatever the conductances, so the ADC's share goes as 1 / (g_max - g_min):
+3.0 at 5 uS means 1.0 at 15 uS, where the table has 0.9; each agrees alone, but they are not of one batch of operands.
 [budget.md](../../budget.md) has the closed form for many columns, which the means here follow.
 """
 
