@@ -50,7 +50,8 @@ def split_rows(tile: TileConfig, n_row: int) -> TileConfig:
 def column_gains(wanted: FloatArray, got: FloatArray) -> FloatArray:
     """Factor a column, [n_col], that brings outputs `got` nearest to `wanted` (least squares); 1 where got is 0."""
     power = (got**2).sum(axis=0)
-    return np.divide((wanted * got).sum(axis=0), power, out=np.ones_like(power), where=power > 0)
+    gains: FloatArray = np.divide((wanted * got).sum(axis=0), power, out=np.ones_like(power), where=power > 0)
+    return gains
 
 
 def row_gains(wanted: FloatArray, effective: FloatArray) -> FloatArray:
