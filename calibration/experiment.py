@@ -1,10 +1,10 @@
 """Which circuit simulations identify the model's parameters at little SPICE time.
 
-One small tile of the user's technology: 32 rows, 8 columns, conventional pulses, the nominal chip. In a gated tile
-each bit line holds one conductance in all its cells, spread evenly over the range from line to line, so that what
-depends on the conductance shows between lines; long and short pulses tell conduction from what each pulse's end
-adds; a second clamp voltage tells what depends on the cell's voltage; a 2T1R tile is driven both ways. In a tile with
-driven rows random conductances and inputs do, with a vector at rest for the clamp's offset.
+One small tile of the user's technology: by default 32 rows and 8 columns, conventional pulses, the nominal chip. In a
+gated tile each bit line holds one conductance in all its cells, spread evenly over the range from line to line, so
+that what depends on the conductance shows between lines; long and short pulses tell conduction from what each pulse's
+end adds; a second clamp voltage tells what depends on the cell's voltage; a 2T1R tile is driven both ways. In a tile
+with driven rows random conductances and inputs do, with a vector at rest for the clamp's offset.
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,28 @@ from tilemodel.config.operands import (
 )
 from tilemodel.config.tile import TileConfig
 
-__all__ = ["Condition", "design_experiment", "design_read_out_experiment"]
+__all__ = ["Condition", "Design", "design_experiment", "design_read_out_experiment"]
 
-_N_ROW, _N_COL = 32, 8
 # Short pulses reach up to this fraction of the longest
 _SHORT_FRACTION = 1 / 16
-_LOW_READ_FRACTION = 0.75
 # Longest pulse of each vector of a read-out's experiment, as a fraction of the longest possible
 _READ_OUT_FRACTIONS = (1.0, 0.7, 0.4, 0.2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """What may be chosen of an experiment; as it is unless asked."""
+
+    n_row: int = 32
+    n_col: int = 8
+    n_draw: int = 1
+    """How many times inputs are drawn under each condition."""
+    low_read_fractions: tuple[float, ...] = (0.75,)
+    """Further read voltages of a gated tile, in units of its own."""
+
+    def __str__(self) -> str:
+        voltages = " and ".join(f"{fraction:g}" for fraction in (1.0, *self.low_read_fractions))
+        return f"{self.n_row} x {self.n_col}, inputs drawn {self.n_draw} x, at {voltages} of the read voltage"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +57,14 @@ class Condition:
     """[n_vec, n_row]"""
 
 
-def design_experiment(tile: TileConfig, rng: np.random.Generator) -> list[Condition]:
+def design_experiment(tile: TileConfig, rng: np.random.Generator, design: Design | None = None) -> list[Condition]:
     """The conditions under which `tile`'s technology is to be simulated."""
-    small = _small_tile(tile)
+    design = design or Design()
+    small = _small_tile(tile, design)
     if not isinstance(tile.cell, GatedCell | GatedPairCell):
         conductances = conductances_from_weights(small, random_weights(small, rng))
-        ticks = np.concatenate([random_ticks(small, rng, 2), np.zeros((1, _N_ROW), dtype=np.int64)])
+        drawn = random_ticks(small, rng, 2 * design.n_draw)
+        ticks = np.concatenate([drawn, np.zeros((1, design.n_row), dtype=np.int64)])
         random = Condition(name="random", tile=small, conductances=conductances, ticks=ticks)
         if not isinstance(tile.cell.device, SubcktDevice):
             return [random]
@@ -59,8 +75,8 @@ def design_experiment(tile: TileConfig, rng: np.random.Generator) -> list[Condit
     conductances = _graded_conductances(small, rng)
     both_ways = isinstance(tile.cell, GatedPairCell)
     pulses = {
-        "long pulses": _distinct_ticks(small, rng, both_ways=both_ways),
-        "short pulses": _short_ticks(small, rng, both_ways=both_ways),
+        name: np.concatenate([draw(small, rng, both_ways=both_ways) for _ in range(design.n_draw)])
+        for name, draw in (("long pulses", _distinct_ticks), ("short pulses", _short_ticks))
     }
     return [
         Condition(
@@ -69,24 +85,31 @@ def design_experiment(tile: TileConfig, rng: np.random.Generator) -> list[Condit
             conductances=conductances,
             ticks=ticks,
         )
-        for label, fraction in (("", 1.0), (", low voltage", _LOW_READ_FRACTION))
+        for label, fraction in (("", 1.0), *_low_voltages(design))
         for name, ticks in pulses.items()
     ]
 
 
 def design_read_out_experiment(tile: TileConfig, rng: np.random.Generator) -> Condition:
     """What shows a transistor-level read-out: graded lines, so that currents differ, under ever shorter pulses."""
-    small = _small_tile(tile)
+    small = _small_tile(tile, Design())
     longest = np.array(_READ_OUT_FRACTIONS)[:, np.newaxis] * tile.drive.n_tick_max
-    ticks = np.rint(rng.uniform(0.0, 1.0, (len(_READ_OUT_FRACTIONS), _N_ROW)) * longest).astype(np.int64)
+    ticks = np.rint(rng.uniform(0.0, 1.0, (len(_READ_OUT_FRACTIONS), small.array.n_row)) * longest).astype(np.int64)
     return Condition(name="read-out", tile=small, conductances=_graded_conductances(small, rng), ticks=ticks)
 
 
-def _small_tile(tile: TileConfig) -> TileConfig:
+def _low_voltages(design: Design) -> list[tuple[str, float]]:
+    """Name and fraction of each."""
+    if len(design.low_read_fractions) == 1:
+        return [(", low voltage", design.low_read_fractions[0])]
+    return [(f", {fraction:g} of the voltage", fraction) for fraction in design.low_read_fractions]
+
+
+def _small_tile(tile: TileConfig, design: Design) -> TileConfig:
     signed = "unsigned" if isinstance(tile.cell, GatedCell) else "polarity"
     return tile.model_copy(
         update={
-            "array": tile.array.model_copy(update={"n_row": _N_ROW, "n_col": _N_COL}),
+            "array": tile.array.model_copy(update={"n_row": design.n_row, "n_col": design.n_col}),
             "drive": tile.drive.model_copy(update={"coding": "conventional", "sign": signed, "split_low_bits": None}),
             "adc": IdealAdc(kind="ideal"),
             "mismatch": None,
@@ -109,22 +132,22 @@ def _with_clamp(tile: TileConfig, cell: GatedCell | GatedPairCell, v_read_volt: 
 def _graded_conductances(tile: TileConfig, rng: np.random.Generator) -> Conductances:
     """Each bit line at one conductance, the lines at even steps over the range, in random order."""
     low, high = tile.conductance.g_min_siemens, tile.conductance.g_max_siemens
-    levels = rng.permutation(np.linspace(low, high, 2 * _N_COL))
-    rows = np.ones((_N_ROW, 1))
+    levels = rng.permutation(np.linspace(low, high, 2 * tile.array.n_col))
+    rows = np.ones((tile.array.n_row, 1))
     return Conductances(g_plus=rows * levels[0::2], g_minus=rows * levels[1::2])
 
 
 def _distinct_ticks(tile: TileConfig, rng: np.random.Generator, *, both_ways: bool) -> NDArray[np.int64]:
     """Pulses spread evenly from half to full length, in random order over the rows, [1 or 2, n_row]."""
     n_max = tile.drive.n_tick_max
-    ticks = np.ceil(np.linspace(n_max / 2, n_max, _N_ROW)).astype(np.int64)
+    ticks = np.ceil(np.linspace(n_max / 2, n_max, tile.array.n_row)).astype(np.int64)
     return _signed(rng.permutation(ticks), both_ways=both_ways)
 
 
 def _short_ticks(tile: TileConfig, rng: np.random.Generator, *, both_ways: bool) -> NDArray[np.int64]:
     """Random pulses of at least one tick, [1 or 2, n_row]."""
     longest = max(1, round(_SHORT_FRACTION * tile.drive.n_tick_max))
-    return _signed(rng.integers(1, longest, _N_ROW, endpoint=True), both_ways=both_ways)
+    return _signed(rng.integers(1, longest, tile.array.n_row, endpoint=True), both_ways=both_ways)
 
 
 def _signed(ticks: NDArray[np.int64], *, both_ways: bool) -> NDArray[np.int64]:

@@ -9,18 +9,19 @@ from pydantic import ValidationError
 from scipy.optimize import least_squares
 
 from calibration.experiment import Condition
+from calibration.information import central_jacobian, information, leverage
 from tilemodel.config.errors import InputError
 from tilemodel.model import TileModel
 from tilemodel.parameters import AnyParameters
 
-__all__ = ["Fit", "Observation", "fit_parameters"]
+__all__ = ["SINGULAR", "Fit", "Observation", "fit_parameters", "sensitivity"]
 
 FloatArray = NDArray[np.float64]
 
 # Step of the central differences, in units of each parameter's typical size: the model is smooth over far more
 _STEP = 1e-4
-# The Jacobian is known to about 1e-10; directions weaker than this cannot be told from noise
-_SINGULAR = 1e-8
+SINGULAR = 1e-8
+"""The Jacobian is known to about 1e-10; directions weaker than this, of the strongest, cannot be told from noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,10 @@ class Fit:
     """[n_fitted, n_fitted]"""
     residual_coulomb: FloatArray
     """[n_observation], model less data."""
+    weighted_residual: FloatArray
+    """[n_observation], each as a fraction of its condition's largest charge: what was made small."""
+    leverage: FloatArray
+    """[n_observation], by how much each fitted value follows its datum."""
 
 
 def fit_parameters(observations: Sequence[Observation], start: AnyParameters, scales: dict[str, float]) -> Fit:
@@ -71,8 +76,7 @@ def fit_parameters(observations: Sequence[Observation], start: AnyParameters, sc
     z0 = np.array([getattr(start, name) for name in names]) / scale
 
     def jacobian(z: FloatArray) -> FloatArray:
-        steps = _STEP * np.eye(z.size)
-        return np.column_stack([(residual(z + step) - residual(z - step)) / (2 * _STEP) for step in steps])
+        return central_jacobian(residual, z, _STEP)
 
     result = least_squares(residual, z0, jacobian, method="lm", x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14)
     unit_covariance = _unit_covariance(np.asarray(result.jac), names)
@@ -85,7 +89,28 @@ def fit_parameters(observations: Sequence[Observation], start: AnyParameters, sc
         standard_error=_residual_deviation(result.fun, len(names)) * spread * scale,
         correlation=unit_covariance / np.outer(spread, spread),
         residual_coulomb=result.fun / weight,
+        weighted_residual=result.fun,
+        leverage=leverage(np.asarray(result.jac)),
     )
+
+
+def sensitivity(conditions: Sequence[Condition], parameters: AnyParameters, scales: dict[str, float]) -> FloatArray:
+    """The fit's Jacobian at `parameters` [n_observation, n_fitted], before anything has been simulated.
+
+    Charges are in units of each condition's largest, parameters in units of `scales`.
+    """
+    names, scale = tuple(scales), np.array(list(scales.values()))
+
+    def charges(z: FloatArray) -> FloatArray:
+        moved = parameters.model_copy(update=dict(zip(names, (z * scale).tolist(), strict=True)))
+        parts = [TileModel(item.tile, item.conductances, moved).charges(item.ticks) for item in conditions]
+        return np.concatenate([(part / size).ravel() for part, size in zip(parts, sizes, strict=True)])
+
+    sizes = [
+        float(np.abs(TileModel(item.tile, item.conductances, parameters).charges(item.ticks)).max())
+        for item in conditions
+    ]
+    return central_jacobian(charges, np.array([getattr(parameters, name) for name in names]) / scale, _STEP)
 
 
 def _checked(parameters: AnyParameters) -> AnyParameters:
@@ -118,13 +143,11 @@ def _residual_coulomb(observations: Sequence[Observation], parameters: AnyParame
 
 
 def _unit_covariance(jacobian: FloatArray, names: Sequence[str]) -> FloatArray:
-    """(J^T J)^-1 by singular values of the column-scaled Jacobian."""
-    length = np.linalg.norm(jacobian, axis=0)
-    if (length == 0).any():
-        raise InputError(f"fit: the data do not depend on {names[int(np.argmin(length))]}; leave it out")
-    _, singular, v_transposed = np.linalg.svd(jacobian / length, full_matrices=False)
-    if singular[-1] < _SINGULAR * singular[0]:
-        mixed = [name for name, part in zip(names, v_transposed[-1], strict=True) if abs(part) > 0.1]
-        raise InputError(f"fit: the data cannot tell {' and '.join(mixed)} apart; fix one or add a condition")
-    root = v_transposed.T / singular / length[:, np.newaxis]
-    return np.asarray(root @ root.T)
+    """(J^T J)^-1; `InputError` where it does not exist."""
+    known = information(jacobian, names, SINGULAR)
+    if known.silent:
+        raise InputError(f"fit: the data do not depend on {known.silent[0]}; leave it out")
+    if known.mixed:
+        mixed = " and ".join(known.mixed[-1])
+        raise InputError(f"fit: the data cannot tell {mixed} apart; fix one or add a condition")
+    return known.covariance

@@ -15,7 +15,7 @@ from tilemodel.config.load import tile_from_mapping
 from tilemodel.config.tile import TileConfig
 from tilemodel.parameters import AnyParameters
 
-__all__ = ["ParameterSpace", "parameter_space"]
+__all__ = ["ParameterSpace", "checked_tile", "parameter_space", "tile_value"]
 
 FloatArray = NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def parameter_space(
     fix, bound = dict(fix or {}), dict(bound or {})
     parameters, usual = starting_point(tile)
     known = [name for name in type(parameters).model_fields if name != "kind"]
-    known += [key for key in _TILE_KEYS if _value(tile, key) is not None]
+    known += [key for key in _TILE_KEYS if tile_value(tile, key) is not None]
     names = tuple(dict.fromkeys(fit if fit is not None else (name for name in usual if name not in fix)))
     for name in (*names, *fix, *bound):
         _check_name(name, known, tile)
@@ -167,12 +167,13 @@ def _scale(name: str, usual: Mapping[str, float], tile: TileConfig, parameters: 
 
 
 def _current(name: str, tile: TileConfig, parameters: AnyParameters) -> float:
-    value = _value(tile, name) if name in _TILE_KEYS else float(getattr(parameters, name))
+    value = tile_value(tile, name) if name in _TILE_KEYS else float(getattr(parameters, name))
     assert value is not None  # _check_name
     return value
 
 
-def _value(tile: TileConfig, key: str) -> float | None:
+def tile_value(tile: TileConfig, key: str) -> float | None:
+    """The number of the dotted `key` of `tile`; None where it has none."""
     part: Any = tile
     for name in key.split("."):
         part = getattr(part, name, None)

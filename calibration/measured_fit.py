@@ -8,14 +8,16 @@ from scipy import stats
 from scipy.optimize import least_squares
 
 from calibration.free_parameters import ParameterSpace
+from calibration.information import hardly_separated, information
 from calibration.measured import MeasuredData
 from calibration.prediction import predicted, saturates
+from calibration.resampling import resampled_interval
 from calibration.separation import separating_experiment
 from tilemodel.config.errors import InputError
 from tilemodel.config.tile import TileConfig
 from tilemodel.parameters import AnyParameters
 
-__all__ = ["CONFIDENCE", "MeasuredFit", "fit_measured"]
+__all__ = ["CONFIDENCE", "MeasuredFit", "fit_measured", "solve"]
 
 FloatArray = NDArray[np.float64]
 
@@ -27,8 +29,6 @@ _STEP = 1e-4
 _SINGULAR = 1e-7
 # Nearer to its bound than this share of its standard error, a parameter is held by the bound, not by the data
 _AT_BOUND = 0.01
-# From here on a pair's correlation means that the data hardly tell it apart
-_HARDLY = 0.995
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def fit_measured(data: MeasuredData, space: ParameterSpace, *, n_resample: int =
     held: dict[str, float] = {}
     inner = space
     while True:
-        z, jacobian, left = _least_squares(data, inner, used)
+        z, jacobian, left = solve(data, inner, used)
         covariance = _unit_covariance(jacobian, inner.names)
         n_free = left.size - z.size
         deviation = max(float(np.sqrt(left @ left / n_free)), np.finfo(np.float64).eps * float(_size(data, used)))
@@ -88,7 +88,8 @@ def fit_measured(data: MeasuredData, space: ParameterSpace, *, n_resample: int =
     residual = np.full(data.values.shape, np.nan)
     residual[used] = left
     reach = stats.t.ppf(0.5 + CONFIDENCE / 2, n_free) * error
-    resampled = z + _resampled_shift(jacobian, left, covariance, n_resample, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    resampled = z + resampled_interval(jacobian, left, covariance, CONFIDENCE, n_resample, rng)
     correlation = covariance / np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
     outcome = _Outcome(space.names, inner.names)
     return MeasuredFit(
@@ -101,7 +102,7 @@ def fit_measured(data: MeasuredData, space: ParameterSpace, *, n_resample: int =
         interval=np.stack([outcome.vector((z + side * reach) * inner.scale) for side in (-1, 1)]),
         resampled=np.stack([outcome.vector(side * inner.scale) for side in resampled]),
         at_bound=tuple(held),
-        hardly_separated=_hardly_separated(inner.names, correlation),
+        hardly_separated=hardly_separated(inner.names, correlation),
         residual=residual,
         n_saturated=int(saturated.sum()),
     )
@@ -129,10 +130,13 @@ def _size(data: MeasuredData, used: NDArray[np.bool_]) -> float:
     return float(np.abs(data.values[used]).max())
 
 
-def _least_squares(
+def solve(
     data: MeasuredData, space: ParameterSpace, used: NDArray[np.bool_]
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Point, Jacobian [n_observation, n_free] and residuals [n_observation], the latter two in the data's unit."""
+    """Point, Jacobian [n_observation, n_free] and residuals [n_observation], the latter two in the data's unit.
+
+    `used` [as the data] says which outputs count; errors as `fit_measured`.
+    """
     measured = data.values[used]
     if measured.size <= len(space.names):
         raise InputError(
@@ -167,21 +171,19 @@ def _least_squares(
 
 def _unit_covariance(jacobian: FloatArray, names: tuple[str, ...]) -> FloatArray:
     """(J^T J)^-1; `InputError` naming the parameters, and the experiment, where it does not exist."""
-    length = np.linalg.norm(jacobian, axis=0)
-    if (length == 0).any():
-        name = names[int(np.argmin(length))]
+    known = information(jacobian, names, _SINGULAR)
+    if known.silent:
+        name = known.silent[0]
         raise InputError(
             f"fit: the data do not depend on {name}; leave it out. What would show it: {separating_experiment([name])}"
         )
-    _, singular, v_transposed = np.linalg.svd(jacobian / length, full_matrices=False)
-    if singular[-1] < _SINGULAR * singular[0]:
-        mixed = [name for name, part in zip(names, v_transposed[-1], strict=True) if abs(part) > 0.1]
+    if known.mixed:
+        mixed = known.mixed[-1]
         raise InputError(
             f"fit: the data cannot tell {' and '.join(mixed)} apart; fix one (--fix NAME=VALUE). What would tell them "
             f"apart: {separating_experiment(mixed)}"
         )
-    root = v_transposed.T / singular / length[:, np.newaxis]
-    return np.asarray(root @ root.T)
+    return known.covariance
 
 
 def _bounds_reached(space: ParameterSpace, z: FloatArray, error: FloatArray) -> dict[str, float]:
@@ -192,34 +194,3 @@ def _bounds_reached(space: ParameterSpace, z: FloatArray, error: FloatArray) -> 
             if np.isfinite(limit) and abs(z[index] - limit) <= max(_AT_BOUND * error[index], 1e-9 * abs(limit)):
                 reached[name] = float(limit * space.scale[index])
     return reached
-
-
-def _resampled_shift(
-    jacobian: FloatArray, residual: FloatArray, covariance: FloatArray, n_resample: int, rng: np.random.Generator
-) -> FloatArray:
-    """Ends of the interval of how the fit moves when outputs are drawn anew with replacement, [2, n_free].
-
-    One Gauss-Newton step from the fit for each draw. Residuals are divided by what the fit took from them,
-    sqrt(1 - leverage), without which intervals would be too narrow.
-    """
-    root = np.linalg.cholesky(covariance)
-    white = jacobian @ root  # orthonormal columns
-    leverage = np.clip((white**2).sum(axis=1), 0.0, 0.99)
-    spread = residual / np.sqrt(1 - leverage)
-    n = residual.size
-    times = rng.multinomial(n, np.full(n, 1 / n), n_resample).astype(np.float64)
-    information = np.einsum("sn,ni,nj->sij", times, white, white, optimize=True)
-    pull = (times * spread) @ white
-    shifts = -np.linalg.solve(information, pull[..., np.newaxis])[..., 0] @ root.T
-    tails = (0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2)
-    ends: FloatArray = np.quantile(shifts, tails, axis=0)
-    return ends
-
-
-def _hardly_separated(names: tuple[str, ...], correlation: FloatArray) -> tuple[tuple[str, str, float], ...]:
-    return tuple(
-        (names[i], names[j], float(correlation[i, j]))
-        for i in range(len(names))
-        for j in range(i + 1, len(names))
-        if abs(correlation[i, j]) > _HARDLY
-    )

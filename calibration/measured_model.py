@@ -9,7 +9,9 @@ from pydantic import ValidationError
 from calibration.free_parameters import checked_tile, parameter_space
 from calibration.measured import MeasuredData
 from calibration.measured_fit import MeasuredFit, fit_measured
+from calibration.measured_selection import select_measured
 from calibration.prediction import coulomb_per_unit
+from calibration.selection import selection_lines
 from calibration.separation import separating_experiment
 from tilemodel.compact import CompactModel, ConditionRecord, FitStatistics, MeasuredStatistics, Provenance
 from tilemodel.config.errors import InputError
@@ -17,6 +19,7 @@ from tilemodel.config.operands import ticks_sha256
 from tilemodel.config.read_out import Sky130RampReadOut
 from tilemodel.config.tile import TileConfig
 from tilemodel.parameters import AnyParameters
+from tilemodel.selection import ModelSelection
 from tilemodel.validity import ValidityRange
 from tilemodel.version import VERSION
 
@@ -41,13 +44,14 @@ def calibrate_measured(
             f"tile {tile.name} [read_out.circuit]: the law of a transistor-level read-out is fitted to circuit "
             "simulations only; leave --data out"
         )
-    result = fit_measured(data, parameter_space(tile, fit=fit, fix=fix, bound=bound), n_resample=n_resample, seed=seed)
+    space = parameter_space(tile, fit=fit, fix=fix, bound=bound)
+    result = fit_measured(data, space, n_resample=n_resample, seed=seed)
     fitted_tile = checked_tile(result.tile, [*result.names, *(fix or {})], f"fitted to {data.name}")
     return CompactModel(
         schema_version="tilemodel-compact-2",
         tile=fitted_tile,
         parameters=_checked(result.parameters),
-        fit=_statistics(result, data, dict(fix or {})),
+        fit=_statistics(result, data, dict(fix or {}), select_measured(data, space, result)),
         provenance=Provenance(
             package=f"tilemodel {VERSION}",
             engine=f"measured: {data.name}",
@@ -91,7 +95,7 @@ def fit_lines(model: CompactModel) -> list[str]:
         lines.append(f"largest mean residual of a {place}: {column[1]:.3g} {more.unit} ({place} {column[0]})")
     if row is not None:
         lines.append(f"largest slope of residuals with a row's input: {row[1]:.3g} {more.unit} (row {row[0]})")
-    return lines
+    return lines + (selection_lines(fit.selection) if fit.selection is not None else [])
 
 
 def _largest(values: Sequence[float | None]) -> tuple[int, float] | None:
@@ -115,7 +119,9 @@ def _checked(parameters: AnyParameters) -> AnyParameters:
         ) from None
 
 
-def _statistics(result: MeasuredFit, data: MeasuredData, fixed: dict[str, float]) -> FitStatistics:
+def _statistics(
+    result: MeasuredFit, data: MeasuredData, fixed: dict[str, float], selection: ModelSelection
+) -> FitStatistics:
     left = result.residual[np.isfinite(result.residual)]
     to_coulomb = coulomb_per_unit(result.tile, data)
     measured = data.values[np.isfinite(result.residual)]
@@ -128,6 +134,7 @@ def _statistics(result: MeasuredFit, data: MeasuredData, fixed: dict[str, float]
         residual_rms_coulomb=rms * to_coulomb,
         residual_max_coulomb=largest * to_coulomb,
         residual_max_percent_of_largest_charge=100 * largest / float(np.abs(measured).max()),
+        selection=selection,
         measured=MeasuredStatistics(
             quantity=data.quantity,
             unit="LSB" if data.quantity == "code" else "coulomb",

@@ -5,11 +5,12 @@ from functools import partial
 
 import numpy as np
 
-from calibration.experiment import Condition, design_experiment
+from calibration.experiment import Condition, Design, design_experiment
 from calibration.fit import Fit, Observation, fit_parameters
 from calibration.read_out import calibrate_read_out
 from calibration.reference import reference_output
-from spice_netlists.batch import Progress, run_side_by_side
+from calibration.selection import select_parameters
+from spice_netlists.batch import Progress, run_side_by_side, runs_per_vector
 from spice_netlists.cells import CellCircuit, own_cell_sha256
 from spice_netlists.runs import Runner
 from tilemodel.compact import CompactModel, ConditionRecord, FitStatistics, Provenance
@@ -25,10 +26,11 @@ from tilemodel.parameters import (
     driven_parameters,
     parameters_from_tile,
 )
+from tilemodel.selection import ModelSelection
 from tilemodel.validity import ValidityRange
 from tilemodel.version import VERSION
 
-__all__ = ["calibrate", "starting_point"]
+__all__ = ["calibrate", "experiment_runs", "starting_point"]
 
 
 def calibrate(
@@ -36,27 +38,24 @@ def calibrate(
     *,
     cell: CellCircuit | None = None,
     seed: int = 0,
+    design: Design | None = None,
     processes: int | None = None,
     runner: Runner | None = None,
     on_done: Progress | None = None,
 ) -> CompactModel:
     """Fit the fast model of `tile`'s technology to ngspice; `cell` is a cell circuit of the user's own.
 
-    `runner` and `processes` are as in `simulate`.
-    `on_done(done, total)` follows the experiment's conditions. Raises what `simulate` and `fit_parameters` raise.
+    `design` is another experiment than the usual one (`plan_calibration` chooses one), `runner` and `processes` are as
+    in `simulate`. `on_done(done, total)` follows the simulator's runs. Raises what `simulate` and `fit_parameters`
+    raise.
     """
     ramp = isinstance(tile.read_out.circuit, Sky130RampReadOut)
     # cells are fitted under ideal clamps, a transistor-level read-out with the cells known
-    conditions = design_experiment(tile.with_ideal_read_out() if ramp else tile, np.random.default_rng(seed))
+    conditions = design_experiment(tile.with_ideal_read_out() if ramp else tile, np.random.default_rng(seed), design)
     start, scales = starting_point(tile, own_cell=cell is not None)
     for condition in conditions:  # what the model does not cover is refused before hours of simulation
         TileModel(condition.tile, condition.conductances, start)
-    first = conditions[0]
-    runs = [
-        *((item.tile, item) for item in conditions),
-        (first.tile.model_copy(update={"simulator": tile.simulator.refined()}), first),
-    ]
-    *outputs, refined = _simulate_all(runs, cell, processes, runner, on_done)
+    refined, *outputs = _simulate_all(experiment_runs(tile, conditions), cell, processes, runner, on_done)
     observations = [
         Observation(condition=condition, charge_line_coulomb=output.charge_line_coulomb)
         for condition, output in zip(conditions, outputs, strict=True)
@@ -73,7 +72,7 @@ def calibrate(
         schema_version="tilemodel-compact-2",
         tile=tile,
         parameters=fit.parameters,
-        fit=_statistics(fit, largest),
+        fit=_statistics(fit, largest, select_parameters(tile, observations, fit, scales)),
         read_out=read_out,
         provenance=Provenance(
             package=f"tilemodel {VERSION}",
@@ -89,6 +88,16 @@ def calibrate(
     )
 
 
+def experiment_runs(tile: TileConfig, conditions: list[Condition]) -> list[tuple[TileConfig, Condition]]:
+    """What is simulated: the first condition with the simulator's tolerances halved, then all as they are.
+
+    The longest run comes first, so that the others fill the time beside it.
+    """
+    first = conditions[0]
+    refined = first.tile.model_copy(update={"simulator": tile.simulator.refined()})
+    return [(refined, first), *((item.tile, item) for item in conditions)]
+
+
 def _simulate_all(
     runs: list[tuple[TileConfig, Condition]],
     cell: CellCircuit | None,
@@ -97,12 +106,23 @@ def _simulate_all(
     on_done: Progress | None,
 ) -> list[TileOutput]:
     """Simulate the conditions side by side: all in `runner`, or each in one process at a time."""
+    n_run = [runs_per_vector(tile) * len(item.ticks) for tile, item in runs]
+    n_done, lock = [0] * len(runs), threading.Lock()
 
-    def task(tile: TileConfig, item: Condition, stop: threading.Event) -> TileOutput:
-        return reference_output(tile, item.conductances, item.ticks, cell=cell, processes=1, runner=runner, stop=stop)
+    def task(place: int, stop: threading.Event) -> TileOutput:
+        def count(done: int, _total: int) -> None:
+            with lock:
+                n_done[place] = done
+                if on_done is not None:
+                    on_done(sum(n_done), sum(n_run))
+
+        tile, item = runs[place]
+        return reference_output(
+            tile, item.conductances, item.ticks, cell=cell, processes=1, runner=runner, on_done=count, stop=stop
+        )
 
     n_thread = processes if runner is None else len(runs)
-    return run_side_by_side([partial(task, *run) for run in runs], processes=n_thread, on_done=on_done)
+    return run_side_by_side([partial(task, place) for place in range(len(runs))], processes=n_thread, on_done=None)
 
 
 def starting_point(tile: TileConfig, *, own_cell: bool = False) -> tuple[AnyParameters, dict[str, float]]:
@@ -152,7 +172,7 @@ def _access_name(letter: str, side: str, suffix: str = "") -> str:
     return f"q_{side or 'pulse_'}coulomb{suffix}"
 
 
-def _statistics(fit: Fit, largest: float) -> FitStatistics:
+def _statistics(fit: Fit, largest: float, selection: ModelSelection) -> FitStatistics:
     residual = fit.residual_coulomb
     return FitStatistics(
         fitted=list(fit.fitted),
@@ -162,6 +182,7 @@ def _statistics(fit: Fit, largest: float) -> FitStatistics:
         residual_rms_coulomb=float(np.sqrt(np.mean(residual**2))),
         residual_max_coulomb=float(np.abs(residual).max()),
         residual_max_percent_of_largest_charge=100 * float(np.abs(residual).max()) / largest,
+        selection=selection,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.measures import Measures
 from tilemodel.config.errors import InputError
 from tilemodel.config.tile import SpecConfig
 from tilemodel.output import TileOutput
@@ -99,12 +100,17 @@ def _bound_figures(
     }
 
 
-def judge(accuracy: Accuracy, spec: SpecConfig) -> list[Verdict]:
-    """A verdict for each limit that `spec` sets. A spec on codes fails where there is no converter."""
-    measured_and_sign = {
+def judge(accuracy: Accuracy, spec: SpecConfig, measures: Measures | None = None) -> list[Verdict]:
+    """A verdict for each limit that `spec` sets. A spec fails where the tile has nothing to measure it on."""
+    measured_and_sign: dict[str, tuple[float | None, int]] = {
         "max_error_percent_full_scale": (accuracy.max_error_percent_full_scale, 1),
         "min_code_match_percent": (accuracy.code_match_percent, -1),
         "max_code_difference_lsb": (accuracy.max_code_difference_lsb, 1),
+        "max_ir_drop_percent": (measures.ir_drop_percent if measures else None, 1),
+        "max_inl_lsb": (measures.inl_lsb if measures else None, 1),
+        "max_dnl_lsb": (measures.dnl_lsb if measures else None, 1),
+        "max_missing_codes": (measures.missing_codes if measures else None, 1),
+        "max_settling_percent": (measures.settling_percent if measures else None, 1),
     }
     verdicts = []
     for name, (measured, sign) in measured_and_sign.items():

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.budget_batch import Batch, as_it_is, random_batch
-from reports.variants import Part, parts_of, settled_and_cut, tile_with_only, with_tables
 from tilemodel.compact import CompactModel
 from tilemodel.config.conditions import MismatchConfig
 from tilemodel.config.errors import InputError
@@ -22,6 +21,7 @@ from tilemodel.model import TileModel
 from tilemodel.noise.noisy_tile import NoisyTile
 from tilemodel.output import TileOutput
 from tilemodel.parameters import parameters_from_tile
+from tilemodel.variants import Part, parts_of, settled_and_cut, tile_with_only, with_tables
 from tilemodel.version import VERSION
 
 __all__ = ["LABELS", "MIN_VECTORS", "Budget", "BudgetRow", "error_budget"]

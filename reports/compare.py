@@ -15,7 +15,16 @@ from tilemodel.config.load import explain_validation, read_limited
 from tilemodel.config.tile import TileConfig
 from tilemodel.conversion import converter_bank
 
-__all__ = ["Change", "Comparison", "compare_reports", "comparison_lines", "read_report"]
+__all__ = [
+    "Change",
+    "Comparison",
+    "compare_conditions",
+    "compare_reports",
+    "comparison_lines",
+    "condition_lines",
+    "read_conditions",
+    "read_report",
+]
 
 _MAX_REPORT_BYTES = 200_000_000
 # Figure, and whether it should be small (1) or large (-1)
@@ -96,6 +105,33 @@ def read_report(folder: str | Path) -> Report:
         return Report.model_validate(content)
     except ValidationError as error:
         raise InputError(explain_validation(error, Report, str(path), remedy="validate again")) from None
+
+
+def read_conditions(folder: str | Path) -> dict[str, Report]:
+    """The reports in `folder`, by condition: those of a sweep, or the only one, named "". Raises as `read_report`."""
+    inside = Path(folder) / "conditions"
+    if not inside.is_dir():
+        return {"": read_report(folder)}
+    return {path.name: read_report(path) for path in sorted(inside.iterdir())}
+
+
+def compare_conditions(before: dict[str, Report], after: dict[str, Report]) -> dict[str, Comparison]:
+    """The comparison of each condition that both have. Raises `InputError` if there is none."""
+    both = [name for name in before if name in after]
+    if not both:
+        raise InputError(f"the reports have no condition in common: {', '.join(before)} and {', '.join(after)}")
+    return {name: compare_reports(before[name], after[name]) for name in both}
+
+
+def condition_lines(before: dict[str, Report], after: dict[str, Report]) -> list[str]:
+    """The comparisons of all conditions, and the conditions that one report has alone."""
+    lines = []
+    for name, comparison in compare_conditions(before, after).items():
+        lines += [*([f"{name}:"] if name else []), *comparison_lines(comparison)]
+    for what, names in (("before", before.keys() - after.keys()), ("after", after.keys() - before.keys())):
+        if names:
+            lines.append(f"only {what}: {', '.join(sorted(names))}")
+    return lines
 
 
 def compare_reports(before: Report, after: Report) -> Comparison:

@@ -24,6 +24,9 @@ __all__ = ["ConditionResult", "SpecSummary", "Sweep", "SweepCondition", "run_swe
 Group = Literal["nominal", "corners", "monte_carlo"]
 _SPECS = tuple(SpecLimits.model_fields)
 
+# Of `[conditions]`, in the order of a combination
+_FACTORS = ("temperature_celsius", "supply_factor", "wire_resistance_factor")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SweepCondition:
@@ -36,6 +39,7 @@ class SweepCondition:
     """Of the transistors; None: the tile has none of a known process."""
     temperature_celsius: float
     supply_factor: float
+    wire_resistance_factor: float
     chip_seed: int | None
     """None: the nominal chip, without mismatch."""
 
@@ -100,6 +104,7 @@ def sweep_conditions(
     corners: Sequence[str] = (),
     temperatures_celsius: Sequence[float] = (),
     supply_factors: Sequence[float] = (),
+    wire_resistance_factors: Sequence[float] = (),
     n_chip: int = 0,
 ) -> list[SweepCondition]:
     """The nominal condition, every combination of what is given, and `n_chip` chips at nominal conditions.
@@ -113,14 +118,15 @@ def sweep_conditions(
         raise InputError(f"tile {tile.name}: Monte Carlo draws from [mismatch], which the tile file does not have")
     sources = {key: source for key, source in tile.sources.items() if not key.startswith("mismatch.")}
     plain = tile.model_copy(update={"mismatch": None, "sources": sources})
-    here = _corner(tile)
-    nominal = _condition(plain, "nominal", here, tile.conditions.temperature_celsius, tile.conditions.supply_factor)
+    here, now = _corner(tile), tile.conditions
+    nominal = _condition(plain, "nominal", here, {name: getattr(now, name) for name in _FACTORS})
+    given = (temperatures_celsius, supply_factors, wire_resistance_factors)
     grid = product(
-        list[str | None](dict.fromkeys(corners)) or [here],
-        list(dict.fromkeys(temperatures_celsius)) or [tile.conditions.temperature_celsius],
-        list(dict.fromkeys(supply_factors)) or [tile.conditions.supply_factor],
+        *(list(dict.fromkeys(values)) or [getattr(now, name)] for name, values in zip(_FACTORS, given, strict=True)),
     )
-    others = [_condition(plain, "corners", *point) for point in grid]
+    points = [dict(zip(_FACTORS, point, strict=True)) for point in grid]
+    named = list[str | None](dict.fromkeys(corners)) or [here]
+    others = [_condition(plain, "corners", corner, point) for corner in named for point in points]
     others = [item for item in others if item.tile.technology() != nominal.tile.technology()]
     drawn = []
     for index in range(n_chip):
@@ -138,17 +144,12 @@ def _corner(tile: TileConfig) -> str | None:
     return access.corner if isinstance(access, Sky130NfetAccess) else None
 
 
-def _condition(
-    tile: TileConfig, group: Group, corner: str | None, temperature_celsius: float, supply_factor: float
-) -> SweepCondition:
+def _condition(tile: TileConfig, group: Group, corner: str | None, factors: dict[str, float]) -> SweepCondition:
     content = tile.model_dump(mode="json", exclude={"sources"}, exclude_none=True)
-    content["conditions"] |= {"temperature_celsius": temperature_celsius, "supply_factor": supply_factor}
+    content["conditions"] |= factors
     sources = dict(tile.sources)
     here = ParameterSource(kind="assumed", source="condition of this validation")
-    if temperature_celsius != tile.conditions.temperature_celsius:
-        sources["conditions.temperature_celsius"] = here
-    if supply_factor != tile.conditions.supply_factor:
-        sources["conditions.supply_factor"] = here
+    sources |= {f"conditions.{name}": here for name in _FACTORS if factors[name] != getattr(tile.conditions, name)}
     content["spec"] = tile.spec.limits(group).model_dump(exclude_none=True)
     if corner != _corner(tile):
         if _corner(tile) is None:
@@ -160,17 +161,19 @@ def _condition(
         sources["cell.access.corner"] = here
         if isinstance(tile.read_out.circuit, Sky130RampReadOut):
             content["read_out"]["circuit"]["corner"] = corner
-    moved = tile_from_mapping(
-        content, sources=sources, where=f"tile {tile.name} at {temperature_celsius:g} °C, supply x {supply_factor:g}"
-    )
-    name = "_".join([*([corner] if corner else []), f"{temperature_celsius:.12g}C", f"{supply_factor:.12g}x_supply"])
+    celsius, supply, wires = (factors[name] for name in _FACTORS)
+    where = f"tile {tile.name} at {celsius:g} °C, supply x {supply:g}, wires x {wires:g}"
+    moved = tile_from_mapping(content, sources=sources, where=where)
+    parts = [*([corner] if corner else []), f"{celsius:.12g}C", f"{supply:.12g}x_supply"]
+    parts += [f"{wires:.12g}x_wires"] if wires != tile.conditions.wire_resistance_factor else []
     return SweepCondition(
-        name="nominal" if group == "nominal" else name,
+        name="nominal" if group == "nominal" else "_".join(parts),
         group=group,
         tile=moved,
         corner=corner,
-        temperature_celsius=temperature_celsius,
-        supply_factor=supply_factor,
+        temperature_celsius=celsius,
+        supply_factor=supply,
+        wire_resistance_factor=wires,
         chip_seed=None,
     )
 

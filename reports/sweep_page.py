@@ -97,6 +97,7 @@ def _place(condition: SweepCondition) -> dict[str, Any]:
         "corner": condition.corner,
         "temperature_celsius": condition.temperature_celsius,
         "supply_factor": condition.supply_factor,
+        "wire_resistance_factor": condition.wire_resistance_factor,
         "chip_seed": condition.chip_seed,
     }
 
@@ -123,6 +124,7 @@ def _where(row: dict[str, Any]) -> str:
             *([f"corner {row['corner']}"] if row["corner"] else []),
             f"{row['temperature_celsius']:g} °C",
             f"supply x {row['supply_factor']:g}",
+            *([f"wires x {row['wire_resistance_factor']:g}"] if row["wire_resistance_factor"] != 1 else []),
             "nominal chip" if row["chip_seed"] is None else f"chip of seed {row['chip_seed']}",
         ]
     )

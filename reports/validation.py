@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from calibration.reference import reference_error_coulomb, reference_output
 from reports.accuracy import Accuracy, Verdict, judge, measure_accuracy
+from reports.ir_drop import ir_drop_percent
+from reports.measures import Measures, measure_tile
 from spice_netlists.batch import Progress, runs_per_vector
 from spice_netlists.cells import CellCircuit, own_cell_sha256
 from spice_netlists.runs import Runner
@@ -45,6 +47,9 @@ class Validation:
     reference_error_coulomb: NDArray[np.float64]
     """[1, n_col]: of the first vector, simulated again with halved tolerances and time step."""
     accuracy: Accuracy
+    measures: Measures
+    ir_drop_percent: NDArray[np.float64]
+    """[n_row, n_line], see `reports.ir_drop`."""
     verdicts: list[Verdict]
 
     @property
@@ -101,6 +106,8 @@ def validate(
     ideal = ideal_charge(tile, conductances, ticks)
     reference_error = combine_lines(tile, error_line)
     accuracy = measure_accuracy(reference, fast, ideal, reference_error)
+    drop = ir_drop_percent(tile, conductances, ticks, fast_model.parameters)
+    measures = measure_tile(tile, drop, reference.provenance["residual_current_fraction"])
     return Validation(
         tile=tile,
         model=model,
@@ -112,7 +119,9 @@ def validate(
         ideal_coulomb=ideal,
         reference_error_coulomb=reference_error,
         accuracy=accuracy,
-        verdicts=judge(accuracy, tile.spec),
+        measures=measures,
+        ir_drop_percent=drop,
+        verdicts=judge(accuracy, tile.spec, measures),
     )
 
 

@@ -57,6 +57,7 @@ def report_content(validation: Validation) -> dict[str, Any]:
         "passed": validation.passed,
         "verdicts": [vars(verdict) for verdict in validation.verdicts],
         "accuracy": validation.accuracy.as_dict(),
+        "measures": validation.measures.as_dict(),
         "parameters": _parameter_rows(validation),
         "provenance": {
             "package": f"tilemodel {VERSION}",

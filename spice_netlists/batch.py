@@ -19,13 +19,22 @@ from spice_netlists.process import StopSignal
 from spice_netlists.readings import PassResult, Rate, Readings
 from spice_netlists.runs.executors import core_count
 from spice_netlists.runs.job import Job
-from spice_netlists.runs.record import RunRecord
+from spice_netlists.runs.record import RunResult
 from spice_netlists.runs.runner import Runner
 from tilemodel.config.operands import Conductances, check_ticks
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import SimulatorConfig, TileConfig
 
-__all__ = ["PassResult", "Progress", "Rate", "SpiceResult", "run_side_by_side", "runs_per_vector", "simulate"]
+__all__ = [
+    "PassResult",
+    "Progress",
+    "Rate",
+    "SpiceResult",
+    "batch_decks",
+    "run_side_by_side",
+    "runs_per_vector",
+    "simulate",
+]
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -49,6 +58,10 @@ class SpiceResult:
     n_attempt: tuple[int, ...]
     convergence_help: tuple[str | None, ...]
     """What ngspice needed to converge, None where nothing; see `spice_netlists.convergence`."""
+    wall_second: tuple[float, ...]
+    """Of each run when it was computed, which may be long ago."""
+    n_step: tuple[int, ...]
+    """Time steps of each run."""
     residual_current_fraction: float | None
     """Mean change of current since rest over the last quarter of the tail, as a fraction of the largest; None where
     outputs are sampled."""
@@ -102,23 +115,40 @@ def simulate(
     simulator = simulator or tile.simulator
     engine = engine_version(simulator.engine)
     passes, groups = tile_passes(tile, ticks), _column_groups(tile)
-    places = [(drive.pulses, vector, group) for drive in passes for vector in range(len(ticks)) for group in groups]
+    n_run = len(passes) * len(ticks) * len(groups)
     readings = Readings(tile, simulator, passes, len(ticks), len(groups), rate)
     decks: dict[int, Deck] = {}
 
     def jobs() -> Iterator[Job]:
-        for place, (pulses, vector, group) in enumerate(places):
-            deck = build_deck(tile, conductances, pulses(vector), columns=group, cell=cell, simulator=simulator)
+        for place, deck in enumerate(batch_decks(tile, conductances, ticks, cell=cell, simulator=simulator)):
             decks[place] = dataclasses.replace(deck, text="", files={})
             yield runner.job(deck, engine, simulator.timeout_second)
 
-    notes = _Notes(len(places))
+    notes = _Notes(n_run)
     for place, result in runner.run(jobs(), stop=stop):
         readings.take(place, decks.pop(place), result.waveforms)
-        notes.take(place, result.record)
+        notes.take(place, result)
         if on_done is not None:
-            on_done(notes.n_done, len(places))
+            on_done(notes.n_done, n_run)
     return notes.result(engine, readings)
+
+
+def batch_decks(
+    tile: TileConfig,
+    conductances: Conductances,
+    ticks: NDArray[np.int64],
+    *,
+    cell: CellCircuit | None = None,
+    simulator: SimulatorConfig | None = None,
+) -> Iterator[Deck]:
+    """The decks that `simulate` runs: passes first, then vectors, then groups of columns."""
+    groups = _column_groups(tile)
+    for drive in tile_passes(tile, ticks):
+        for vector in range(len(ticks)):
+            for group in groups:
+                yield build_deck(
+                    tile, conductances, drive.pulses(vector), columns=group, cell=cell, simulator=simulator
+                )
 
 
 class _Notes:
@@ -129,9 +159,14 @@ class _Notes:
         self._hashes = np.full((n_run, 2), b"-" * 64)
         self._attempts = np.zeros(n_run, dtype=np.int16)
         self._helps: dict[int, str] = {}
+        self._wall_second = np.zeros(n_run)
+        self._steps = np.zeros(n_run, dtype=np.int64)
 
-    def take(self, place: int, record: RunRecord) -> None:
+    def take(self, place: int, run: RunResult) -> None:
+        record = run.record
         self.n_done += 1
+        self._wall_second[place] = record.wall_second
+        self._steps[place] = run.waveforms.time_second.size
         self._hashes[place] = record.deck_sha256.encode(), record.key.encode()
         self._attempts[place] = len(record.attempts)
         if record.convergence_help is not None:
@@ -154,6 +189,8 @@ class _Notes:
             run_key=run_key,
             n_attempt=tuple(self._attempts.tolist()),
             convergence_help=tuple(self._helps.get(place) for place in range(n_run)),
+            wall_second=tuple(self._wall_second.tolist()),
+            n_step=tuple(self._steps.tolist()),
             residual_current_fraction=readings.residual_fraction(),
         )
 

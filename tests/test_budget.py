@@ -13,7 +13,6 @@ from scipy.stats import norm
 from reports.budget import LABELS, error_budget
 from reports.budget_page import draw_budget, write_budget
 from reports.page import render_template
-from reports.variants import with_tables
 from reports.write import _residual_line
 from tests.conftest import pair_tile, switch_tile
 from tests.tolerances import ROUNDING, relative
@@ -23,6 +22,7 @@ from tilemodel.config.load import load_tile
 from tilemodel.parameters import GatedParameters
 from tilemodel.solvers.ladder import transfer_to_clamp
 from tilemodel.validity import ValidityRange
+from tilemodel.variants import with_tables
 from tilemodel_cli.main import main
 
 EXAMPLE = Path(__file__).parents[1] / "examples/budget_ibm_512x64.toml"

@@ -157,3 +157,19 @@ def test_real_reports_compare():
     assert main([*validate, "wrong", "--model", "wrong.json"]) == 0
     assert main(["compare", "a", "wrong"]) == 1
     assert outcomes("a", "wrong")["max_error_percent_full_scale"] == "worse"
+
+
+def test_sweeps_are_compared_condition_by_condition(tmp_path, capsys):
+    """A folder of conditions against one in which a condition is worse and another one is missing."""
+    worse = {"max_error_percent_full_scale": 1.0}
+    for side, conditions in (("a", {"nominal": {}, "hot": {}}), ("b", {"nominal": worse, "cold": {}})):
+        (tmp_path / side / "conditions").mkdir(parents=True)
+        for name, figures in conditions.items():
+            report(tmp_path / side / "conditions" / name, **figures)
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 1
+    said = capsys.readouterr().out
+    assert "nominal:" in said
+    assert "WORSE" in said
+    assert "only before: hot" in said
+    assert "only after: cold" in said
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "a")]) == 0

@@ -51,6 +51,15 @@ def test_every_combination_once_and_the_nominal_one_first():
     assert slow.tile.sources["cell.access.corner"].source == "condition of this validation"
 
 
+def test_wires_have_corners_too():
+    tile = pair_tile(array=SMALL)
+    conditions = sweep_conditions(tile, wire_resistance_factors=[0.8, 1.0, 1.25])
+    assert names(conditions) == ["nominal", "27C_1x_supply_0.8x_wires", "27C_1x_supply_1.25x_wires"]
+    assert conditions[1].tile.wires_in_use.r_bit_line_ohm == pytest.approx(0.8 * tile.wires.r_bit_line_ohm)
+    with pytest.raises(InputError, match="wire_resistance_factor"):
+        sweep_conditions(tile, wire_resistance_factors=[0.0])
+
+
 def test_chips_are_drawn_by_the_tiles_own_seeds():
     tile = pair_tile(array=SMALL, mismatch=MISMATCH)
     conditions = sweep_conditions(tile, n_chip=3)

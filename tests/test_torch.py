@@ -1,4 +1,4 @@
-"""Layers on tiles in PyTorch: the numpy model's answers, gradients, and what a layer owes to torch (make check-torch)."""
+"""Layers on tiles in PyTorch: the numpy model's answers, gradients, what a layer owes to torch (make check-torch)."""
 
 import subprocess
 import sys
@@ -9,7 +9,8 @@ import pytest
 
 from tests.conftest import pair_mapping, pair_tile, switch_tile
 from tests.tolerances import ROUNDING
-from tilemodel import InputError, TileLayer, TileModel
+from tilemodel import InputError, TileLayer
+from tilemodel.config.adc import CcoAdc
 from tilemodel.config.load import load_noise_preset, tile_from_mapping
 
 if find_spec("torch") is None:
@@ -24,6 +25,7 @@ from tilemodel.solvers import ladder
 from tilemodel.torch import TileLinear, calibrate_ranges, convert, tile_layers
 from tilemodel.torch.gated import gated_charges
 from tilemodel.torch.ladder import transfer_to_clamp
+from tilemodel.variants import with_tables
 
 pytestmark = pytest.mark.torch
 
@@ -244,12 +246,15 @@ def test_gradients_go_straight_through_the_converter_and_stop_at_its_range(codin
         each.set_input_range(5.0)
         each(x).sum().backward()
     torch.testing.assert_close(layer.weight.grad, ideal.weight.grad)
-    saturated = TileLinear(linear(), driven_tile(adc="cco", read_out={"v_clamp_volt": 0.4}))
-    y = saturated.codes(torch.full((1, 30), 127.0))
+    narrow = {**ADCS["cco"], "count_max": 20}
+    tile = driven_tile(adc="cco", read_out={"v_clamp_volt": 0.4})
+    saturated = TileLinear(linear(16, 4), with_tables(tile, adc=CcoAdc(**narrow)))
+    with torch.no_grad():
+        saturated.weight.abs_()
+    y = saturated.codes(torch.full((1, 16), 127.0, dtype=torch.float64))
+    assert (y == 20).all()
     (slope,) = torch.autograd.grad(y.sum(), saturated.weight)
-    ends = (y[0].abs() == 300).nonzero()[:, 0]
-    assert len(ends) > 0
-    assert (slope[ends] == 0).all()
+    assert (slope == 0).all()
 
 
 def test_gated_gradients_by_implicit_differentiation(rng):
@@ -418,7 +423,7 @@ def test_a_network_is_converted_calibrated_and_trained():
         loss = nn.functional.mse_loss(analog(x), target)
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < 0.7 * losses[0]
 
 

@@ -55,3 +55,6 @@ COMPENSATED = 1e-13
 
 # Squared error of clipped columns against a general solver: what both leave when they stop
 LEAST_SQUARES = 1e-6
+
+# Tiles of 512 rows predicted from a calibration of at most 64, of full scale: the bar (measured: 4e-6)
+SMALL_TO_LARGE = 5e-4

@@ -15,6 +15,7 @@ from tilemodel.config.tile import TileConfig
 from tilemodel.model import TileModel
 from tilemodel.parameters import Parameters
 from tilemodel.ramp_read_out import RampReadOutParameters
+from tilemodel.selection import ModelSelection
 from tilemodel.validity import ValidityRange
 
 __all__ = [
@@ -79,6 +80,8 @@ class FitStatistics(Section):
     residual_max_coulomb: NotNegative
     residual_max_percent_of_largest_charge: NotNegative
     """Of the largest |charge| of a bit line in the experiment."""
+    selection: ModelSelection | None = None
+    """Whether fewer parameters would do; None in models of earlier versions."""
     measured: MeasuredStatistics | None = None
 
     @model_validator(mode="after")

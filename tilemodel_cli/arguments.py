@@ -5,8 +5,11 @@ from typing import Literal, TypeAlias
 
 from tilemodel.version import VERSION
 from tilemodel_cli import commands, runs
+from tilemodel_cli.assumptions import add_check, add_import
 from tilemodel_cli.compensation import compensate_tile
+from tilemodel_cli.export import add_export
 from tilemodel_cli.measured import add_measured
+from tilemodel_cli.planning import add_planning
 from tilemodel_cli.running import add_processes, add_running, add_store, byte_count, whole_number
 from tilemodel_cli.sweep import add_sweep
 
@@ -35,6 +38,9 @@ def build_parser() -> argparse.ArgumentParser:
         _add_noise,
         _add_fit_noise,
         _add_budget,
+        _add_export,
+        _add_import,
+        _add_check_assumption,
         _add_runs,
         _add_compile,
     ):
@@ -113,10 +119,11 @@ def _add_calibrate(subparsers: Subparsers) -> None:
     summary = "fit the fast model to ngspice, or to your own charges or codes (--data)"
     example = "tilemodel calibrate examples/sky130_32x8.toml -o sky130.json"
     parser = _command(subparsers, "calibrate", commands.calibrate_tile, summary, example)
+    add_planning(parser)
     add_measured(parser)
     _add_seed(parser)
     add_running(parser)
-    _add_output(parser, "MODEL.json")
+    _add_output(parser, "MODEL.json", required=False)
 
 
 def _add_validate(subparsers: Subparsers) -> None:
@@ -182,6 +189,32 @@ def _add_budget(subparsers: Subparsers) -> None:
     _add_output(parser, "DIR")
 
 
+def _add_export(subparsers: Subparsers) -> None:
+    summary = "write a calibrated tile for another simulator, with what that simulator cannot represent and its error"
+    example = "tilemodel export sky130.json --to aihwkit -o sky130_aihwkit"
+    parser = _command(subparsers, "export", commands.export, summary, example, tile="MODEL.json")
+    _add_operands(parser, required=False)
+    add_export(parser)
+    _add_seed(parser)
+    _add_output(parser, "DIR")
+
+
+def _add_import(subparsers: Subparsers) -> None:
+    summary = "write a configuration of CrossSim or aihwkit (JSON) as a tile file that says what is assumed"
+    example = "tilemodel import crosssim.json --base examples/ibm_pair_64x16.toml -o imported.toml"
+    parser = _command(subparsers, "import", commands.import_tile, summary, example, tile="CONFIG.json")
+    add_import(parser)
+    _add_output(parser, "TILE.toml")
+
+
+def _add_check_assumption(subparsers: Subparsers) -> None:
+    summary = "say how far a configuration of CrossSim or aihwkit is from SPICE; exit status 1 beyond the tile's limit"
+    example = "tilemodel check-assumption crosssim.json --tile examples/ibm_pair_64x16.toml"
+    parser = _command(subparsers, "check-assumption", commands.check_assumption, summary, example, tile="CONFIG.json")
+    add_check(parser)
+    _add_seed(parser)
+
+
 def _add_runs(subparsers: Subparsers) -> None:
     summary = "the store of finished runs: list, show, verify, gc"
     parser = subparsers.add_parser("runs", help=summary, description=summary)
@@ -243,8 +276,8 @@ def _command(
     return parser
 
 
-def _add_output(parser: argparse.ArgumentParser, metavar: str) -> None:
-    parser.add_argument("-o", "--output", metavar=metavar, required=True)
+def _add_output(parser: argparse.ArgumentParser, metavar: str, *, required: bool = True) -> None:
+    parser.add_argument("-o", "--output", metavar=metavar, required=required)
 
 
 def _add_operands(parser: argparse.ArgumentParser, *, required: bool) -> None:

@@ -26,7 +26,10 @@ from tilemodel.config.operands import (
 )
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
+from tilemodel_cli.assumptions import check, import_configuration
+from tilemodel_cli.export import export_model
 from tilemodel_cli.measured import calibrate_to_data, refuse_measured_options
+from tilemodel_cli.planning import chosen_design, needs_output, said_of_fit
 from tilemodel_cli.running import runner_of
 from tilemodel_cli.sweep import sweeps, validate_sweep
 
@@ -34,9 +37,12 @@ __all__ = [
     "Command",
     "budget_tile",
     "calibrate_tile",
+    "check_assumption",
     "compare",
     "compile_kernels",
+    "export",
     "fit_noise",
+    "import_tile",
     "mvm",
     "netlist",
     "noise",
@@ -168,12 +174,18 @@ def calibrate_tile(options: argparse.Namespace) -> int:
 
     tile = load_tile(options.tile)
     _tell_of_compilation(tile)
-    _check_output(options)
+    needs_output(options)
+    if options.output is not None:
+        _check_output(options)
     if options.data is not None:
         return calibrate_to_data(tile, options, _say)
     refuse_measured_options(options)
-    with runner_of(options) as runner, _progress("ngspice batches") as on_done:
-        model = calibrate(tile, seed=options.seed, runner=runner, on_done=on_done)
+    with runner_of(options) as runner:
+        design = chosen_design(tile, options, runner, _say)
+        if options.plan:
+            return 0
+        with _progress("ngspice runs") as on_done:
+            model = calibrate(tile, seed=options.seed, design=design, runner=runner, on_done=on_done)
         save_model(model, options.output)
     for name, error in zip(model.fit.fitted, model.fit.standard_error, strict=True):
         _say(f"{name:32s} {getattr(model.parameters, name):14.7g} +- {error:.2g}")
@@ -183,6 +195,8 @@ def calibrate_tile(options: argparse.Namespace) -> int:
             f"{model.read_out.trip_residual_max_lsb:.2g} LSB"
         )
     _say(f"largest residual {model.fit.residual_max_percent_of_largest_charge:.2g} % of the largest charge")
+    for line in said_of_fit(tile, model, options):
+        _say(line)
     _say(f"model: {options.output}")
     return 0
 
@@ -211,13 +225,13 @@ def validate_tile(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Print what two reports of `validate` differ in."""
-    from reports.compare import compare_reports, comparison_lines, read_report
+    """Print what two reports of `validate` differ in, condition by condition."""
+    from reports.compare import compare_conditions, condition_lines, read_conditions
 
-    comparison = compare_reports(read_report(options.tile), read_report(options.after))
-    for line in comparison_lines(comparison):
+    before, after = read_conditions(options.tile), read_conditions(options.after)
+    for line in condition_lines(before, after):
         _say(line)
-    return 1 if comparison.worse else 0
+    return 1 if any(item.worse for item in compare_conditions(before, after).values()) else 0
 
 
 def budget_tile(options: argparse.Namespace) -> int:
@@ -237,6 +251,21 @@ def budget_tile(options: argparse.Namespace) -> int:
         _say(line)
     _say(f"budget: {page.absolute().as_uri()}")
     return 0
+
+
+def import_tile(options: argparse.Namespace) -> int:
+    """Write another simulator's configuration as a tile file."""
+    return import_configuration(options, _say)
+
+
+def check_assumption(options: argparse.Namespace) -> int:
+    """Say how far another simulator's configuration is from the circuit."""
+    return check(options, _progress, _say)
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write a calibrated tile for another simulator."""
+    return export_model(options, _progress, _say)
 
 
 def fit_noise(options: argparse.Namespace) -> int:

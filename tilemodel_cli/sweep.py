@@ -28,6 +28,9 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         "--supplies", nargs="+", default=[], type=float, metavar="FACTOR", help="of the nominal supply, such as 0.9 1.1"
     )
     group.add_argument(
+        "--wires", nargs="+", default=[], type=float, metavar="FACTOR", help="of the wires' resistance, such as 0.8 1.2"
+    )
+    group.add_argument(
         "--chips",
         type=whole_number(1, 10**5),
         default=0,
@@ -38,7 +41,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
 
 def sweeps(options: argparse.Namespace) -> bool:
     """Whether any condition beside the nominal one is asked for."""
-    return bool(options.corners or options.temperatures or options.supplies or options.chips)
+    return bool(options.corners or options.temperatures or options.supplies or options.wires or options.chips)
 
 
 def validate_sweep(
@@ -57,6 +60,7 @@ def validate_sweep(
         corners=options.corners,
         temperatures_celsius=options.temperatures,
         supply_factors=options.supplies,
+        wire_resistance_factors=options.wires,
         n_chip=options.chips,
     )
     started = time.perf_counter()

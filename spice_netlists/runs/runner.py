@@ -85,6 +85,10 @@ class Runner:
         """The job of `deck` for `engine` (name and version), under this runner's memory limit."""
         return Job(deck=deck, engine=engine, timeout_second=timeout_second, memory_byte=self._memory_byte)
 
+    def has(self, job: Job) -> bool:
+        """Whether the store has a result of `job`."""
+        return self._store is not None and self._store.has(job.key)
+
     def run(self, jobs: Iterable[Job], *, stop: StopSignal | None = None) -> Iterator[tuple[int, RunResult]]:
         """The place of each job in `jobs` and its result, as they come.
 

@@ -6,7 +6,8 @@ physics: what a tile file leaves out must come from the preset that it names (`t
 
 import hashlib
 import json
-from typing import Annotated, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -86,6 +87,26 @@ class SpecLimits(Section):
     max_error_percent_full_scale: Positive | None = None
     min_code_match_percent: Percent | None = None
     max_code_difference_lsb: int | None = Field(default=None, ge=0)
+    max_ir_drop_percent: Positive | None = None
+    """What wires, drivers and terminals take of a cell's voltage, of the read voltage."""
+    max_inl_lsb: Positive | None = None
+    """Magnitude, end-point; likewise the next."""
+    max_dnl_lsb: Positive | None = None
+    max_missing_codes: int | None = Field(default=None, ge=0)
+    """Of one converter."""
+    max_settling_percent: Positive | None = None
+    """Current left at the window's end, of the largest."""
+
+    @classmethod
+    def later_keys(cls) -> tuple[str, ...]:
+        """Keys that a tile without them does not have in its hash, which is older than they are."""
+        return (
+            "max_ir_drop_percent",
+            "max_inl_lsb",
+            "max_dnl_lsb",
+            "max_missing_codes",
+            "max_settling_percent",
+        )
 
 
 class SpecConfig(SpecLimits):
@@ -261,9 +282,17 @@ class TileConfig(Section):
     def sha256(self) -> str:
         """Hash of every value but the name and the sources [hexadecimal]."""
         content = self.model_dump(mode="json", exclude={"name": True, "sources": True, **_FILES})
-        for group in ("corners", "monte_carlo"):
-            if content["spec"][group] is None:
-                del content["spec"][group]  # as with noise
+        spec = content["spec"]
+        for limits in (spec, spec["corners"], spec["monte_carlo"]):
+            _leave_out_absent(limits, SpecLimits.later_keys())
+        _leave_out_absent(spec, ("corners", "monte_carlo"))
         if self.noise is None:
             del content["noise"]  # a tile without noise keeps the hash that it had before there was any
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _leave_out_absent(content: dict[str, Any] | None, keys: Sequence[str]) -> None:
+    """Remove those of `keys` that are None: a tile keeps the hash that it had before there were such keys."""
+    for key in keys:
+        if content is not None and content[key] is None:
+            del content[key]

@@ -20,7 +20,7 @@ class Effective(NamedTuple):
     rest: Tensor
     """Level a second of what the clamps' offsets drive, [K, L]."""
     noise: Tensor
-    """What a cell's variance adds to that of its line's level, times G^0, G^1, G^2, [3, K, n_row, L]; empty if unused."""
+    """What a cell's variance adds to that of its line's level, times G^0, G^1, G^2, [3, K, n_row, L]; or empty."""
 
 
 def transfer_of_cells(geometry: Geometry, g: Tensor, north: Tensor) -> Tensor:

@@ -26,9 +26,9 @@ class TileLinear(nn.Module):
     """y = x W^T + b by way of tiles: ticks, conductances, wires, converters, partial results added digitally.
 
     `linear` gives weight [n_out, n_in] and bias, which stay this layer's parameters; every column of every tile is
-    scaled by its largest weight. `parameters` default to what the tile file states. Inputs beyond `input_range` are clipped; 0,
-    as before calibration, takes each batch's largest. `accuracy` is that of `TileModel`, for gated tiles. What the
-    converters give without inputs is subtracted digitally. Raises `InputError` for tiles that are not covered
+    scaled by its largest weight. `parameters` default to what the tile file states. Inputs beyond `input_range` are
+    clipped; 0, as before calibration, takes each batch's largest. `accuracy` is that of `TileModel`, for gated tiles.
+    What the converters give without inputs is subtracted digitally. Raises `InputError` for tiles that are not covered
     (docs/torch.md) and for weights that are neither float32 nor float64.
     """
 
@@ -253,7 +253,7 @@ class TileLinear(nn.Module):
         return charge * self._level_per_coulomb + self._level_shift, self._level_shift.expand(len(g[0]), -1)
 
     def _split(self, level: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Codes of the columns [K, n_vec, C]; where a gradient is wanted, levels within the range and what rounding adds.
+        """Codes of the columns [K, n_vec, C]; for a gradient, levels within the range and what rounding adds.
 
         Columns are scaled behind their converters. To a gradient that goes straight through, rounding is not there:
         the scale's share must not see it either, or the largest weights of all columns would train on its noise.
@@ -262,7 +262,7 @@ class TileLinear(nn.Module):
         if law is None or not (level.requires_grad and torch.is_grad_enabled()):
             return self.geometry.columns(self._converted(level)), None
         within = level.clamp(law.smallest, law.largest)
-        rounding = codes_of_levels(level.detach(), law) - within.detach()
+        rounding = codes_of_levels(level.detach().clone(), law) - within.detach()
         return self.geometry.columns(within), self.geometry.columns(rounding)
 
     def _converted(self, level: Tensor) -> Tensor:

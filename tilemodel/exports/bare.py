@@ -1,0 +1,32 @@
+"""What the targets without wires and without our converters share."""
+
+from math import ceil, log2
+
+from tilemodel.config.adc import CcoAdc, IdealAdc
+from tilemodel.config.tile import TileConfig
+from tilemodel.exports.probe import Probe
+from tilemodel.exports.target import Loss
+from tilemodel.variants import with_tables
+
+__all__ = ["adc_bits", "bit_lines_lost"]
+
+
+def adc_bits(tile: TileConfig) -> int | None:
+    """Bits of the converter with its sign, the fewest that hold an oscillator's largest count; None without one."""
+    adc = tile.adc
+    if isinstance(adc, IdealAdc):
+        return None
+    if isinstance(adc, CcoAdc):
+        return ceil(log2(adc.count_max + 1)) + (1 if tile.signed_lines else 0)
+    return adc.adc_bits
+
+
+def bit_lines_lost(probe: Probe, done: str) -> list[Loss]:
+    """The bit lines' resistance, where there is any."""
+    parameters = probe.model.parameters
+    if parameters.r_bit_line_ohm == 0:
+        return []
+    tile = with_tables(probe.tile, wires=probe.tile.wires.model_copy(update={"r_bit_line_ohm": 0.0}))
+    errors = probe.errors_without(tile, parameters.model_copy(update={"r_bit_line_ohm": 0.0}))
+    value = f"{parameters.r_bit_line_ohm:g} ohm a cell"
+    return [Loss(quantity="bit line wires", value=value, done=done, errors=errors)]

@@ -1,0 +1,106 @@
+"""IBM's aihwkit-lightning 2.1.0: an ideal product between converters, and Gaussian noise in training.
+
+It has no wires, volts or siemens. What a tile's outputs deviate by after the best gain and offset of each column
+becomes `forward.out_noise`, what noise of the cells adds becomes `modifier.std_dev`; both are computed on the probe.
+Its unit: an output of 1 is the largest weight times the largest input.
+"""
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilemodel.config.adc import LinearAdc
+from tilemodel.exports.probe import NOISE_KINDS, Probe
+from tilemodel.exports.target import Export, Loss
+from tilemodel.exports.without import losses
+from tilemodel.model import ideal_charge
+from tilemodel.version import VERSION
+
+__all__ = ["export_lightning", "left_after_fit"]
+
+FloatArray = NDArray[np.float64]
+
+TARGET_VERSION = "aihwkit-lightning 2.1.0"
+_COLLAPSED = "left out; its share is in forward.out_noise, drawn anew for every output"
+_DONE = {
+    **dict.fromkeys(
+        ("row wires", "row drivers", "line ends", "device", "access", "window", "mismatch"),
+        _COLLAPSED,
+    ),
+    **dict.fromkeys(NOISE_KINDS, "collapsed into modifier.std_dev, drawn anew for every batch in training"),
+}
+
+
+def export_lightning(probe: Probe) -> Export:
+    """JSON and a module with `make_rpu_config()`."""
+    values = _values(probe)
+    module = files("tilemodel.exports.modules").joinpath("lightning_tile.py").read_text(encoding="utf-8")
+    done = dict(_DONE)
+    if not isinstance(probe.tile.adc, LinearAdc):
+        done["adc"] = "left out: it rounds, and has no oscillator or ramp; give forward.out_res and out_bound yourself"
+    whole = probe.errors(_predict(probe))
+    r_ohm = probe.model.parameters.r_bit_line_ohm
+    wires = Loss(quantity="bit-line wires", value=f"{r_ohm:g} ohm a cell", done=_COLLAPSED, errors=whole)
+    return Export(
+        target="aihwkit-lightning",
+        target_version=TARGET_VERSION,
+        upkeep="maintained",
+        files={"aihwkit_lightning.json": json.dumps(values, indent=2) + "\n", "lightning_tile.py": module},
+        losses=(*losses(probe, done), *([wires] if r_ohm > 0 else [])),
+        predict=_predict,
+    )
+
+
+def left_after_fit(charge: FloatArray, ideal: FloatArray) -> FloatArray:
+    """What the best gain and offset of each column leave of `charge` [n_vec, n_col], regressed on `ideal`."""
+    centred = ideal - ideal.mean(axis=0)
+    power = (centred**2).sum(axis=0)
+    gain = np.divide((centred * charge).sum(axis=0), power, out=np.ones_like(power), where=power > 0)
+    left: FloatArray = charge - charge.mean(axis=0) - gain * centred
+    return left
+
+
+def _predict(probe: Probe) -> FloatArray:
+    return ideal_charge(probe.tile, probe.conductances, probe.ticks)
+
+
+def _values(probe: Probe) -> dict[str, Any]:
+    tile, drive, g = probe.tile, probe.tile.drive, probe.tile.conductance
+    ratio = getattr(tile.read_out.circuit, "ratio", 1.0)
+    unit = ratio * (g.g_max_siemens - g.g_min_siemens) * tile.v_read_volt * drive.n_tick_max * drive.t_lsb_second
+    n_vec = len(probe.ticks)
+    left = left_after_fit(probe.charge_coulomb, _predict(probe))
+    # two numbers of each column were fitted
+    out_noise = float(np.sqrt((left**2).sum() / ((n_vec - 2) * left.shape[1]))) / unit
+    adc = tile.adc
+    rounding: dict[str, float] = {"out_bound": 0.0, "out_res": -1.0}
+    if isinstance(adc, LinearAdc):
+        rounding = {
+            "out_bound": adc.charge_full_scale_coulomb / unit,
+            "out_res": float(2**adc.adc_bits - 2),
+        }
+    return {
+        "schema_version": "tilemodel-export-aihwkit-lightning-1",
+        "written_by": f"tilemodel {VERSION}",
+        "target": TARGET_VERSION,
+        "tile": {"name": tile.name, "sha256": tile.sha256()},
+        "mapping": {"max_input_size": tile.array.n_row},
+        "forward": {"inp_res": float(2**drive.input_bits - 2), "out_noise": out_noise, **rounding},
+        "modifier": {"std_dev": _weight_sigma(probe, unit)},
+        "units": {"charge_per_output_coulomb": unit},
+    }
+
+
+def _weight_sigma(probe: Probe, unit_coulomb: float) -> float:
+    """Standard deviation of a weight, relative to the largest, that gives the outputs the noise that the cells do."""
+    noise = probe.tile.noise
+    kinds = [kind for kind in NOISE_KINDS if noise is not None and getattr(noise, kind) is not None]
+    if not kinds:
+        return 0.0
+    rms_coulomb = probe.errors_of_noise(kinds).rms_percent / 100 * probe.full_scale_coulomb
+    inputs = probe.ticks / probe.tile.drive.n_tick_max
+    power = float((inputs**2).sum(axis=1).mean())
+    return rms_coulomb / unit_coulomb / np.sqrt(power) if power > 0 else 0.0
