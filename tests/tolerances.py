@@ -50,5 +50,11 @@ LUMPED_SMALL_TERMS = 0.02
 # changes its sign (edges themselves are a fifth of a tick)
 EDGE_QUADRATURE = 2e-4
 
+# Compensated effective matrices, in weights: the fixed point in float64 (measured: 2e-15)
+COMPENSATED = 1e-13
+
+# Squared error of clipped columns against a general solver: what both leave when they stop
+LEAST_SQUARES = 1e-6
+
 # Tiles of 512 rows predicted from a calibration of at most 64, of full scale: the bar (measured: 4e-6)
 SMALL_TO_LARGE = 5e-4

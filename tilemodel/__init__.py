@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tilemodel.compact import CompactModel as CompactModel
     from tilemodel.compact import load_model as load_model
     from tilemodel.compact import save_model as save_model
+    from tilemodel.compensation import Compensation as Compensation
+    from tilemodel.compensation import compensate as compensate
     from tilemodel.config.errors import InputError as InputError
     from tilemodel.config.errors import MissingPackageError as MissingPackageError
     from tilemodel.config.errors import OutputError as OutputError
@@ -32,6 +34,8 @@ _HOME = {
     "CompactModel": "compact",
     "load_model": "compact",
     "save_model": "compact",
+    "Compensation": "compensation",
+    "compensate": "compensation",
     "InputError": "config.errors",
     "MissingPackageError": "config.errors",
     "OutputError": "config.errors",

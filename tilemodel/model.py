@@ -71,6 +71,11 @@ class TileModel:
         """How the tile is solved: `linear` (effective matrix), `gated` (one pass an event) or `network`."""
         return {"LinearTile": "linear", "GatedTile": "gated"}.get(type(self._programmed).__name__, "network")
 
+    @property
+    def programmed(self) -> ProgrammedTile:
+        """The tile with its conductances written, as its solver wants them."""
+        return self._programmed
+
     @cached_property
     def _conductances_sha256(self) -> str:
         return self.conductances.sha256()

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 from tilemodel.version import VERSION
 from tilemodel_cli import commands, runs
 from tilemodel_cli.assumptions import add_check, add_import
+from tilemodel_cli.compensation import compensate_tile
 from tilemodel_cli.export import add_export
 from tilemodel_cli.measured import add_measured
 from tilemodel_cli.planning import add_planning
@@ -30,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_netlist,
         _add_spice,
         _add_mvm,
+        _add_compensate,
         _add_calibrate,
         _add_validate,
         _add_compare,
@@ -90,6 +92,27 @@ def _add_mvm(subparsers: Subparsers) -> None:
         help="how reads are drawn (default: outputs of a linear tile, circuit of any other; docs/pcm_noise.md)",
     )
     _add_output(parser, "OUT.npz")
+
+
+def _add_compensate(subparsers: Subparsers) -> None:
+    summary = "write conductances whose effective matrix is the wanted one: IR drop taken back at programming"
+    example = "tilemodel compensate examples/ibm_pair_512x512.toml --weights w.npy -o g.npz"
+    parser = _command(subparsers, "compensate", compensate_tile, summary, example, tile="TILE.toml|MODEL.json")
+    parser.add_argument("--weights", metavar="W.npy|W.csv", required=True, help="weights in [-1, 1], [n_row, n_col]")
+    parser.add_argument(
+        "--scale",
+        type=_scale,
+        default=1.0,
+        metavar="FACTOR",
+        help="multiply the weights, or 'fit': a factor a column with which nothing clips (default 1)",
+    )
+    parser.add_argument(
+        "--hold-sums", action="store_true", help="leave G+ + G- as without compensation (rail_pair, rail_quad)"
+    )
+    parser.add_argument(
+        "--inputs", metavar="X.npy", help="typical inputs: the operating point of gated cells (they need it)"
+    )
+    _add_output(parser, "G.npz")
 
 
 def _add_calibrate(subparsers: Subparsers) -> None:
@@ -218,6 +241,15 @@ def _add_compile(subparsers: Subparsers) -> None:
     summary = "compile the fast model's kernels once after installation, so that no later command waits for it"
     parser = subparsers.add_parser("compile", help=summary, description=summary)
     parser.set_defaults(run=commands.compile_kernels)
+
+
+def _scale(text: str) -> float | Literal["fit"]:
+    if text == "fit":
+        return "fit"
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number or 'fit', got {text!r}") from None
 
 
 def _accuracy(text: str) -> float | Literal["exact"]:

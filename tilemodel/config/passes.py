@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tilemodel.config.tile import TileConfig
 
-__all__ = ["Pass", "RowPulses", "tile_passes"]
+__all__ = ["Pass", "RowPulses", "bit_fields", "tile_passes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +77,11 @@ def _coded(tile: TileConfig, ticks: NDArray[np.int64], factor: int) -> list[Pass
             factor=factor * 2**shift,
             n_tick_max=2**width - 1,
         )
-        for shift, width in _bit_fields(tile)
+        for shift, width in bit_fields(tile)
     ]
 
 
-def _bit_fields(tile: TileConfig) -> list[tuple[int, int]]:
+def bit_fields(tile: TileConfig) -> list[tuple[int, int]]:
     """Lowest bit and number of bits of the magnitude that each pass of a split or bit-wise input takes."""
     n_bit = tile.drive.input_bits - 1
     if tile.drive.coding == "bit_wise":

@@ -15,7 +15,7 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-__all__ = ["transfer_to_clamp"]
+__all__ = ["transfer_adjoint", "transfer_to_clamp"]
 
 
 def transfer_to_clamp(g: Any, r_ohm: float, r_end_ohm: float = 0.0) -> tuple[Any, Any]:
@@ -35,3 +35,29 @@ def transfer_to_clamp(g: Any, r_ohm: float, r_end_ohm: float = 0.0) -> tuple[Any
     for i in range(n_row - 2, -1, -1):
         factors[i] = factors[i] * factors[i + 1]
     return xp.stack(factors, axis=-2), y
+
+
+def transfer_adjoint(g: Any, transfer: Any, pull: Any, r_ohm: float, r_end_ohm: float = 0.0) -> Any:
+    """Gradient of sum(pull * transfer) by `g`, all [..., n_row, n_line]; the other arguments as `transfer_to_clamp`.
+
+    With Y the line's matrix, Y w is constant, so that dw = -Y^-1 (dg w) and the gradient is -w times the solution of
+    Y v = pull: the transposed system, Y being symmetric. v is found by the same elimination, with `pull` as currents
+    into the nodes. O(n_row n_line).
+    """
+    xp = array_namespace(g)
+    n_row = g.shape[-2]
+    y, current = xp.zeros_like(g[..., 0, :]), xp.zeros_like(g[..., 0, :])
+    factors, currents = [], []
+    for i in range(n_row):
+        r = r_ohm + r_end_ohm if i == n_row - 1 else r_ohm
+        y, current = y + g[..., i, :], current + pull[..., i, :]
+        factor = 1.0 / (1.0 + r * y)
+        factors.append(factor)
+        currents.append(r * current)
+        y, current = y * factor, current * factor
+    volt = xp.zeros_like(y)
+    volts = []
+    for i in range(n_row - 1, -1, -1):
+        volt = factors[i] * (currents[i] + volt)
+        volts.append(volt)
+    return -transfer * xp.stack(volts[::-1], axis=-2)

@@ -1,0 +1,58 @@
+"""The effective matrix of a layer's linear tiles as a differentiable function of their conductances."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from tilemodel.parameters import DrivenParameters
+from tilemodel.torch.geometry import Geometry
+from tilemodel.torch.ladder import transfer_to_clamp
+
+__all__ = ["Effective", "effective_matrix", "transfer_of_cells"]
+
+
+class Effective(NamedTuple):
+    """What a layer's tiles multiply by; K tiles, L lines."""
+
+    matrix: Tensor
+    """Level of a tick on a row, [K, n_row, L]."""
+    rest: Tensor
+    """Level a second of what the clamps' offsets drive, [K, L]."""
+    noise: Tensor
+    """What a cell's variance adds to that of its line's level, times G^0, G^1, G^2, [3, K, n_row, L]; or empty."""
+
+
+def transfer_of_cells(geometry: Geometry, g: Tensor, north: Tensor) -> Tensor:
+    """Share of each cell's current that reaches the clamp, [K, n_row, L], all cells `g` [n_rail, K, n_row, L] on."""
+    total = g.sum(dim=0)
+    ends = geometry.tile.array.read_out_end
+    r, r_end = geometry.parameters.r_bit_line_ohm, geometry.r_end_ohm
+    if ends == "south":
+        return transfer_to_clamp(total, r, r_end)
+    if ends == "north":
+        return transfer_to_clamp(total.flip(-2), r, r_end).flip(-2)
+    transfer = transfer_to_clamp(torch.where(north, total.flip(-2), total), r, r_end)
+    return torch.where(north, transfer.flip(-2), transfer)
+
+
+def effective_matrix(geometry: Geometry, cells: Tensor, lines: dict[str, Tensor], *, noisy: bool) -> Effective:
+    """Of conductances [n_rail, K, n_row, L]; `lines` holds `Geometry.line_constants`, `noisy` asks for `noise`."""
+    parameters = geometry.parameters
+    assert isinstance(parameters, DrivenParameters)
+    g = cells * parameters.g_factor
+    transfer = transfer_of_cells(geometry, g, lines["north"])
+    if len(geometry.swing_volt) == 1:
+        driven = g[0] * geometry.swing_volt[0]
+    else:
+        driven = sum(rail * volt for rail, volt in zip(g.unbind(0), geometry.swing_volt, strict=True))
+    level = lines["level_per_coulomb"]
+    matrix = driven * transfer * (level * geometry.tile.drive.t_lsb_second)
+    seen_from_clamp = (g.sum(dim=0) * transfer).sum(dim=-2)
+    noise = level.new_empty(0)
+    if noisy:
+        volt = transfer.detach() * (level * parameters.g_factor)
+        squares = torch.tensor(geometry.swing_volt).square().to(volt)
+        powers = (torch.einsum("k,ktil->til", squares, cells.detach() ** m) for m in range(3))
+        noise = torch.stack([power * volt**2 for power in powers])
+    return Effective(matrix, seen_from_clamp * lines["drop_volt"] * level, noise)

@@ -1,0 +1,125 @@
+"""Steps whose gradient is taken straight through: inputs to ticks, ticks to passes, levels to codes."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from tilemodel.adc import ConverterBank
+from tilemodel.config.adc import CcoAdc, IdealAdc, LinearAdc, RampAdc, SarAdc
+from tilemodel.config.errors import InputError
+from tilemodel.config.passes import bit_fields
+from tilemodel.config.tile import TileConfig
+
+__all__ = ["CodeLaw", "TorchPass", "code_law", "codes_of_levels", "ticks_of_inputs", "tile_passes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchPass:
+    """One pass of a batch, as `tilemodel.config.passes.Pass`."""
+
+    area: Tensor
+    """[..., n_row], whole numbers."""
+    factor: int
+    n_tick_max: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeLaw:
+    """How a level becomes a code, within the converter's range."""
+
+    step: Literal["nearest", "down", "toward_zero"]
+    phase: float
+    """What an oscillator has done of its first cycle."""
+    smallest: int
+    largest: int
+
+
+def ticks_of_inputs(inputs: Tensor, input_range: Tensor, tile: TileConfig) -> Tensor:
+    """Whole ticks of `inputs`, of which `input_range` takes the longest pulse; beyond it they are clipped.
+
+    The gradient is that of the clipped line.
+    """
+    n_max = tile.drive.n_tick_max
+    scaled = (inputs * (n_max / input_range)).clamp(-n_max, n_max)
+    return _straight(scaled, scaled.detach().round())
+
+
+def tile_passes(ticks: Tensor, tile: TileConfig) -> list[TorchPass]:
+    """The passes of `tilemodel.config.passes.tile_passes` for `ticks`; their gradients add up to that of `ticks`."""
+    if tile.drive.sign != "two_phase":
+        return _coded(ticks, tile, 1)
+    return [*_coded(ticks.clamp(min=0), tile, 1), *_coded((-ticks).clamp(min=0), tile, -1)]
+
+
+def _coded(ticks: Tensor, tile: TileConfig, sign: int) -> list[TorchPass]:
+    if tile.drive.coding in ("conventional", "amplitude"):
+        return [TorchPass(area=ticks, factor=sign, n_tick_max=tile.drive.n_tick_max)]
+    magnitude, direction = ticks.detach().abs(), ticks.detach().sign()
+    fields = bit_fields(tile)
+    return [
+        TorchPass(
+            area=_straight(
+                ticks / (len(fields) * 2**shift), torch.floor(magnitude / 2**shift).fmod(2**width) * direction
+            ),
+            factor=sign * 2**shift,
+            n_tick_max=2**width - 1,
+        )
+        for shift, width in fields
+    ]
+
+
+def code_law(bank: ConverterBank) -> CodeLaw | None:
+    """The law of a tile's converters; None for ideal ones. Raises `InputError` for those without one here."""
+    adc = bank.adc
+    if isinstance(adc, IdealAdc):
+        return None
+    step: Literal["nearest", "down", "toward_zero"] = "down"
+    if isinstance(adc, LinearAdc):
+        step = "nearest"
+    elif isinstance(adc, CcoAdc):
+        step = "toward_zero"
+    with_shape = (
+        (isinstance(adc, LinearAdc) and any(adc.inl_lsb))
+        or (isinstance(adc, CcoAdc) and adc.i_half_ampere is not None)
+        or (isinstance(adc, RampAdc) and adc.ramp_curvature != 0)
+        or (isinstance(adc, SarAdc) and bank.bit_weight_lsb is not None and _unequal(bank))
+    )
+    if with_shape:
+        raise InputError(
+            f"adc.kind = {adc.kind!r}: tilemodel.torch knows converters without INL (inl_lsb, i_half_ampere, "
+            "ramp_curvature, unit capacitors' mismatch); leave it out, or use TileModel"
+        )
+    phase = adc.phase_cycle if isinstance(adc, CcoAdc) else 0.0
+    return CodeLaw(step=step, phase=phase, smallest=bank.smallest_code, largest=bank.largest_code)
+
+
+def codes_of_levels(level: Tensor, law: CodeLaw) -> Tensor:
+    """Codes, as numbers of `level`'s type; the gradient is 1 within the range and 0 beyond it."""
+    trains = level.requires_grad and torch.is_grad_enabled()
+    value = level.detach().clone() if trains else level
+    if law.step == "nearest":
+        value = value.round_()
+    elif law.step == "down":
+        value = value.floor_()
+    elif law.phase == 0:
+        value = value.trunc_()
+    else:
+        value = value.abs().add_(law.phase).floor_().copysign_(value)
+    code = value.clamp_(law.smallest, law.largest)
+    return _straight(level.clamp(law.smallest, law.largest), code) if trains else code
+
+
+def _straight(value: Tensor, rounded: Tensor) -> Tensor:
+    """`rounded` with the gradient of `value`."""
+    if not (value.requires_grad and torch.is_grad_enabled()):
+        return rounded
+    return rounded + (value - value.detach())
+
+
+def _unequal(bank: ConverterBank) -> bool:
+    weight = bank.bit_weight_lsb
+    assert weight is not None
+    return not all(math.isclose(value, 2.0**bit) for line in weight for bit, value in enumerate(line))

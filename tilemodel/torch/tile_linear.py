@@ -1,0 +1,269 @@
+"""A linear layer that multiplies as analog tiles do."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tilemodel.compact import CompactModel, load_model
+from tilemodel.compensation import compensate
+from tilemodel.config.errors import InputError
+from tilemodel.config.layout import cell_layout
+from tilemodel.config.tile import TileConfig
+from tilemodel.model import check_accuracy
+from tilemodel.parameters import AnyParameters, parameters_from_tile
+from tilemodel.torch.effective import Effective, effective_matrix
+from tilemodel.torch.geometry import geometry_of
+from tilemodel.torch.noise import aged, read_deviation, read_table
+from tilemodel.torch.quantization import TorchPass, codes_of_levels, ticks_of_inputs, tile_passes
+
+__all__ = ["TileLinear"]
+
+
+class TileLinear(nn.Module):
+    """y = x W^T + b by way of tiles: ticks, conductances, wires, converters, partial results added digitally.
+
+    `linear` gives weight [n_out, n_in] and bias, which stay this layer's parameters; every column of every tile is
+    scaled by its largest weight. `parameters` default to what the tile file states. Inputs beyond `input_range` are
+    clipped; 0, as before calibration, takes each batch's largest. `accuracy` is that of `TileModel`, for gated tiles.
+    What the converters give without inputs is subtracted digitally. Raises `InputError` for tiles that are not covered
+    (docs/torch.md) and for weights that are neither float32 nor float64.
+    """
+
+    def __init__(
+        self,
+        linear: nn.Linear,
+        tile: TileConfig,
+        *,
+        parameters: AnyParameters | None = None,
+        accuracy: float | Literal["exact"] = "exact",
+    ) -> None:
+        super().__init__()
+        if linear.weight.dtype not in (torch.float32, torch.float64):
+            raise InputError(f"weight: expected float32 or float64, got {linear.weight.dtype}; convert before")
+        check_accuracy(accuracy)
+        self.weight, self.bias = linear.weight, linear.bias
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        given = parameters if parameters is not None else parameters_from_tile(tile)
+        self.geometry = geometry_of(tile, given, linear.in_features, linear.out_features)
+        like = {"dtype": linear.weight.dtype, "device": linear.weight.device}
+        self.register_buffer("input_range", torch.zeros((), **like))
+        self._line_names = []
+        for name, values in self.geometry.line_constants().items():
+            self._line_names.append(name)
+            tensor = torch.from_numpy(values).to(linear.weight.device)
+            self.register_buffer(f"_{name}", tensor if name == "north" else tensor.to(**like), persistent=False)
+        self.register_buffer("_read_table", None, persistent=False)
+        self.register_buffer("deviation", None)
+        """What is programmed beyond the weights' own conductances [siemens], [n_rail, K, n_row, L], or None."""
+        self.register_buffer("column_gain", None)
+        """Factor of each tile's columns behind the converters, [K, C], or None for 1."""
+        self._ranged = False
+        self._reads: torch.Generator | None = None
+        self._cache: tuple[int, Effective] | None = None
+        self._solver = None
+        if not self.geometry.is_linear:
+            # numba takes half a second that linear tiles need not pay
+            from tilemodel.torch.gated import GatedSolver
+
+            self._solver = GatedSolver(self.geometry, accuracy)
+
+    @classmethod
+    def from_model(
+        cls, model: CompactModel | str | Path, linear: nn.Linear, *, accuracy: float | Literal["exact"] = "exact"
+    ) -> "TileLinear":
+        """A layer on a calibrated tile: a compact model, or its JSON file."""
+        compact = model if isinstance(model, CompactModel) else load_model(model)
+        return cls(linear, compact.tile, parameters=compact.parameters, accuracy=accuracy)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs [..., n_out] of inputs [..., n_in]."""
+        flat = inputs.reshape(-1, self.in_features)
+        span = self._span(flat)
+        passes = self._passes(ticks_of_inputs(flat, span, self.geometry.tile))
+        weights, scale = self._scaled()
+        effective = self._effective(weights)
+        g = None if effective is not None else self._conductances(weights)
+        unit = span / (self.geometry.tile.drive.n_tick_max * self.geometry.unit_level)
+        factor = scale * unit if self.column_gain is None else scale * self.column_gain * unit
+        result = torch.zeros_like(scale[0]) if self.bias is None else self.bias
+        for drive in passes:
+            level, zero = self._levels(drive, effective, g)
+            each = drive.factor * factor
+            result = result - (self.geometry.columns(zero) * each).sum(dim=0)
+            value, rounding = self._split(level)
+            for part, gain in zip(value.unbind(0), each.unbind(0), strict=True):
+                result = torch.addcmul(result, part, gain)
+            if rounding is not None:
+                result = result + (rounding * each[:, None]).sum(dim=0).detach()
+        return result.reshape(*inputs.shape[:-1], self.out_features)
+
+    def codes(self, ticks: Tensor) -> Tensor:
+        """Sums of the tiles' codes [n_vec, n_out] of whole `ticks` [n_vec, n_in], as `tilemodel.TileLayer` gives them.
+
+        Charges [coulomb] of ideal converters. The columns' scales are not in it.
+        """
+        weights, _ = self._scaled()
+        effective = self._effective(weights)
+        g = None if effective is not None else self._conductances(weights)
+        total: Any = 0.0
+        for drive in self._passes(ticks.to(self.weight.dtype)):
+            level, _ = self._levels(drive, effective, g)
+            total = total + drive.factor * self.geometry.columns(self._converted(level))
+        summed: Tensor = total.sum(dim=0)
+        return summed
+
+    def tile_weights(self) -> Tensor:
+        """The weights as they are programmed, in [-1, 1], [K, n_row, C]."""
+        return self._scaled()[0].detach()
+
+    def compensate(self) -> None:
+        """Program conductances that take IR drop back (`tilemodel.compensate`), each column scaled to fit its range.
+
+        They are those of the weights as they are now; call again after training. Linear tiles only.
+        """
+        if not self.geometry.is_linear:
+            raise InputError("compensate: gated tiles need an operating point; see tilemodel.compensate")
+        weights = self.tile_weights()
+        tile, n_tile = self.geometry.tile, self.geometry.n_tile_out
+        padded = torch.nn.functional.pad(weights, (0, self.geometry.n_unused)).cpu().double().numpy()
+        found = [
+            [compensate(part, tile, parameters=self.geometry.parameters, scale="fit") for part in parts]
+            for parts in (np.split(row, n_tile, axis=1) for row in padded)
+        ]
+        layouts = [[cell_layout(tile, one.conductances).g_siemens for one in row] for row in found]
+        g = np.stack([np.concatenate(row, axis=-1) for row in layouts], axis=1)
+        plain = self.geometry.conductances(weights)
+        self.deviation = torch.from_numpy(g[..., : plain.shape[-1]]).to(plain) - plain
+        gain = 1.0 / np.stack([np.concatenate([one.scale for one in row]) for row in found])
+        self.column_gain = torch.from_numpy(gain[:, : self.out_features]).to(plain)
+        self._cache = None
+
+    def program(self, generator: torch.Generator) -> None:
+        """Draw a chip: conductances as [noise] of the tile leaves them, those of now or of `compensate` the targets.
+
+        Raises `InputError` for a tile without noise.
+        """
+        with torch.no_grad():
+            plain = self.geometry.conductances(self.tile_weights())
+            self.deviation = aged(self.geometry, self._conductances(self.tile_weights()), generator) - plain
+        self._cache = None
+
+    def program_exactly(self) -> None:
+        """Undo `program` and `compensate`."""
+        self.deviation, self.column_gain, self._cache = None, None, None
+
+    def set_read_noise(self, generator: torch.Generator | None) -> None:
+        """Add read noise, drawn from `generator` (of the layer's device), to every pass; None: no more.
+
+        Raises `InputError` for tiles of which `tilemodel.torch` does not know it (docs/torch.md).
+        """
+        if generator is not None:
+            self._read_table = read_table(self.geometry).to(self.weight)
+        self._reads, self._cache = generator, None
+
+    def train(self, mode: bool = True) -> "TileLinear":
+        """As of any module; the effective matrix is computed anew."""
+        self._cache = None
+        super().train(mode)
+        return self
+
+    def _apply(self, *arguments: Any, **options: Any) -> "TileLinear":
+        self._cache = None
+        super()._apply(*arguments, **options)
+        return self
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        for name in ("deviation", "column_gain"):
+            given = state.get(prefix + name)
+            setattr(self, name, None if given is None else torch.empty_like(given, device=self.weight.device))
+        super()._load_from_state_dict(state, prefix, *arguments)
+        self._ranged = bool(self.input_range > 0)
+        self._cache = None
+
+    def set_input_range(self, largest: float) -> None:
+        """Inputs of this magnitude take the longest pulse; 0: each batch's largest do."""
+        if not (0 <= largest < float("inf")):
+            raise InputError(f"input range: expected a finite number >= 0, got {largest}")
+        self.input_range.fill_(largest)
+        self._ranged = largest > 0
+
+    def extra_repr(self) -> str:
+        """Sizes and tile."""
+        tiles = f"{self.geometry.n_tile_in} x {self.geometry.n_tile_out} tiles of {self.geometry.tile.name}"
+        return f"in_features={self.in_features}, out_features={self.out_features}, {tiles}"
+
+    def _span(self, flat: Tensor) -> Tensor:
+        if self._ranged:
+            return self.input_range
+        return flat.detach().abs().amax().clamp(min=torch.finfo(flat.dtype).tiny)
+
+    def _passes(self, ticks: Tensor) -> list[TorchPass]:
+        """Ticks [n_vec, n_in] as passes over the tiles' rows, [n_vec, K, n_row]; of one tile, over the rows in use."""
+        n_tile, n_row = self.geometry.n_tile_in, self.geometry.tile.array.n_row
+        if n_tile == 1:  # rows without input need no pulse
+            return tile_passes(ticks[:, None], self.geometry.tile)
+        padded = torch.nn.functional.pad(ticks, (0, n_tile * n_row - self.in_features))
+        return tile_passes(padded.reshape(-1, n_tile, n_row), self.geometry.tile)
+
+    def _scaled(self) -> tuple[Tensor, Tensor]:
+        """Weights of the tiles in [-1, 1] [K, n_row, C] and their columns' scales [K, C]."""
+        tiled = self.geometry.tiled(self.weight)
+        largest = tiled.abs().amax(dim=1)
+        scale = torch.where(largest > 0, largest, torch.ones_like(largest))
+        return tiled / scale[:, None], scale
+
+    def _conductances(self, weights: Tensor) -> Tensor:
+        g = self.geometry.conductances(weights)
+        return g if self.deviation is None else (g + self.deviation).clamp(min=0.0)
+
+    def _effective(self, weights: Tensor) -> Effective | None:
+        """The effective matrix, kept between calls that want no gradient; None of gated tiles."""
+        if not self.geometry.is_linear:
+            return None
+        trains = torch.is_grad_enabled() and self.weight.requires_grad
+        if trains or torch.compiler.is_compiling():
+            return self._computed(weights)
+        if self._cache is None or self._cache[0] != self.weight._version:
+            with torch.no_grad():
+                found = self._computed(weights)
+            self._cache = (self.weight._version, found)
+        return self._cache[1]
+
+    def _computed(self, weights: Tensor) -> Effective:
+        lines = {name: getattr(self, f"_{name}") for name in self._line_names}
+        return effective_matrix(self.geometry, self._conductances(weights), lines, noisy=self._reads is not None)
+
+    def _levels(self, drive: TorchPass, effective: Effective | None, g: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Levels of the lines [K, n_vec, L] for one pass, and what they are without a pulse [K, L]."""
+        if effective is not None:
+            zero = self._level_shift + effective.rest * self.geometry.tile.t_window_second(drive.n_tick_max)
+            used = effective.matrix[:, : drive.area.shape[-1]]
+            level = torch.baddbmm(zero[:, None], drive.area.transpose(0, 1), used)
+            if self._reads is not None:
+                level = level + read_deviation(self._read_table, effective.noise, drive.area, self._reads)
+            return level, zero
+        from tilemodel.torch.gated import gated_charges
+
+        assert g is not None
+        assert self._solver is not None
+        charge = gated_charges(drive.area, g[0], drive.n_tick_max, self._solver.handle)
+        return charge * self._level_per_coulomb + self._level_shift, self._level_shift.expand(len(g[0]), -1)
+
+    def _split(self, level: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Codes of the columns [K, n_vec, C]; for a gradient, levels within the range and what rounding adds.
+
+        Columns are scaled behind their converters. To a gradient that goes straight through, rounding is not there:
+        the scale's share must not see it either, or the largest weights of all columns would train on its noise.
+        """
+        law = self.geometry.law
+        if law is None or not (level.requires_grad and torch.is_grad_enabled()):
+            return self.geometry.columns(self._converted(level)), None
+        within = level.clamp(law.smallest, law.largest)
+        rounding = codes_of_levels(level.detach().clone(), law) - within.detach()
+        return self.geometry.columns(within), self.geometry.columns(rounding)
+
+    def _converted(self, level: Tensor) -> Tensor:
+        return level if self.geometry.law is None else codes_of_levels(level, self.geometry.law)
