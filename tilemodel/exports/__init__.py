@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from tilemodel.exports.aihwkit import export_aihwkit
 from tilemodel.exports.crosssim import export_crosssim
 from tilemodel.exports.lightning import export_lightning
+from tilemodel.exports.ngspice import export_ngspice
 from tilemodel.exports.plain import export_json, export_numpy
 from tilemodel.exports.probe import Errors, Probe, random_probe
 from tilemodel.exports.target import Export, Loss
@@ -19,5 +20,6 @@ TARGETS: Mapping[str, Callable[[Probe], Export]] = {
     "aihwkit-lightning": export_lightning,
     "crosssim": export_crosssim,
     "json": export_json,
+    "ngspice": export_ngspice,
     "numpy": export_numpy,
 }
