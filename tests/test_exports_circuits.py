@@ -6,6 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from spice_netlists.batch import simulate
 from spice_netlists.ngspice import find_ngspice
 from tests.conftest import pair_tile, switch_tile
 from tests.exported import probe_of
@@ -42,6 +43,16 @@ def test_sub_circuits_give_the_models_charges(name, tmp_path):
     assert len(found) == expected.size
     errors = [abs(charge - expected[index]) for index, charge in found.items()]
     assert max(errors) < SPICE_LINEAR * np.abs(expected).max()
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize("name", ["wires that matter", "switch, wires that matter"])
+def test_sub_circuits_give_the_whole_circuits_charges(name, tmp_path):
+    probe = probe_of(TILES[name], n_vec=2)
+    found = bench_charges(TARGETS["ngspice"](probe), tmp_path)
+    whole = simulate(probe.tile, probe.conductances, probe.ticks).charge_line_coulomb
+    charges = np.array([found[0, *index] for index in np.ndindex(whole.shape)]).reshape(whole.shape)
+    assert np.abs(charges - whole).max() < SPICE_LINEAR * np.abs(whole).max()
 
 
 def test_tiles_without_a_sub_circuit_are_refused():
