@@ -59,3 +59,8 @@ def test_tiles_without_a_sub_circuit_are_refused():
     curved = pair_tile(cell={"device": {"kind": "sinh", "v_sinh_volt": 0.5, "polarity_asymmetry": 0.0}})
     with pytest.raises(InputError, match="ngspice export"):
         TARGETS["ngspice"](probe_of(curved))
+
+
+def test_a_cut_window_is_refused():
+    with pytest.raises(InputError, match="whole tail"):
+        TARGETS["ngspice"](probe_of(pair_tile(read_out={"window": "cut"})))

@@ -14,6 +14,7 @@ from tilemodel.config.errors import InputError
 from tilemodel.config.layout import cell_layout, lines_read_north
 from tilemodel.config.mismatch import draw_chip
 from tilemodel.config.passes import tile_passes
+from tilemodel.config.read_out import IdealClamp, ResistiveClamp
 from tilemodel.ends import end_resistance_ohm
 from tilemodel.exports.probe import NOISE_KINDS, Probe
 from tilemodel.exports.target import Export, Loss
@@ -34,13 +35,21 @@ _STEPS_PER_TICK = 4
 def export_ngspice(probe: Probe) -> Export:
     """`tile.sub` with a sub-circuit a bit line, and `bench.cir`, which prints charges of the first vectors.
 
-    Raises `InputError` for tiles that are neither linear nor gated with Ohmic cells on ideal rows.
+    Raises `InputError` for tiles that are neither linear nor gated with Ohmic cells on ideal rows, and for
+    other read-outs than clamps that take the whole tail.
     """
     solver = probe.programmed.solver
     if solver == "network":
         raise InputError(
             f"tile {probe.tile.name}: the ngspice export has sub-circuits for linear tiles and for gated cells with "
             "Ohmic devices on ideal rows; take [cell.device] kind = 'linear' and rows without resistance"
+        )
+    read_out = probe.tile.read_out
+    if read_out.window == "cut" or not isinstance(read_out.circuit, IdealClamp | ResistiveClamp):
+        raise InputError(
+            f"tile {probe.tile.name} [read_out]: the ngspice export ends lines at ideal or resistive clamps that take "
+            f"the whole tail, got window = {read_out.window!r} and circuit kind = {read_out.circuit.kind!r}; "
+            "take window = 'settled' and such a clamp"
         )
     done = {"adc": "left out: the lines end at their clamps", **dict.fromkeys(NOISE_KINDS, "left out: it is quiet")}
     body = _linear_lines(probe) if solver == "linear" else _gated_lines(probe)
