@@ -10,6 +10,7 @@ from scipy.optimize import least_squares
 from calibration.free_parameters import ParameterSpace
 from calibration.measured import MeasuredData
 from calibration.prediction import predicted, saturates
+from calibration.resampling import resampled_interval
 from calibration.separation import separating_experiment
 from tilemodel.config.errors import InputError
 from tilemodel.config.tile import TileConfig
@@ -88,7 +89,8 @@ def fit_measured(data: MeasuredData, space: ParameterSpace, *, n_resample: int =
     residual = np.full(data.values.shape, np.nan)
     residual[used] = left
     reach = stats.t.ppf(0.5 + CONFIDENCE / 2, n_free) * error
-    resampled = z + _resampled_shift(jacobian, left, covariance, n_resample, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    resampled = z + resampled_interval(jacobian, left, covariance, CONFIDENCE, n_resample, rng)
     correlation = covariance / np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
     outcome = _Outcome(space.names, inner.names)
     return MeasuredFit(
@@ -192,28 +194,6 @@ def _bounds_reached(space: ParameterSpace, z: FloatArray, error: FloatArray) -> 
             if np.isfinite(limit) and abs(z[index] - limit) <= max(_AT_BOUND * error[index], 1e-9 * abs(limit)):
                 reached[name] = float(limit * space.scale[index])
     return reached
-
-
-def _resampled_shift(
-    jacobian: FloatArray, residual: FloatArray, covariance: FloatArray, n_resample: int, rng: np.random.Generator
-) -> FloatArray:
-    """Ends of the interval of how the fit moves when outputs are drawn anew with replacement, [2, n_free].
-
-    One Gauss-Newton step from the fit for each draw. Residuals are divided by what the fit took from them,
-    sqrt(1 - leverage), without which intervals would be too narrow.
-    """
-    root = np.linalg.cholesky(covariance)
-    white = jacobian @ root  # orthonormal columns
-    leverage = np.clip((white**2).sum(axis=1), 0.0, 0.99)
-    spread = residual / np.sqrt(1 - leverage)
-    n = residual.size
-    times = rng.multinomial(n, np.full(n, 1 / n), n_resample).astype(np.float64)
-    information = np.einsum("sn,ni,nj->sij", times, white, white, optimize=True)
-    pull = (times * spread) @ white
-    shifts = -np.linalg.solve(information, pull[..., np.newaxis])[..., 0] @ root.T
-    tails = (0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2)
-    ends: FloatArray = np.quantile(shifts, tails, axis=0)
-    return ends
 
 
 def _hardly_separated(names: tuple[str, ...], correlation: FloatArray) -> tuple[tuple[str, str, float], ...]:
