@@ -16,7 +16,7 @@ AIHWKIT_VENV := .venv-aihwkit
 AIHWKIT_STAMP := $(AIHWKIT_VENV)/.installed
 AIHWKIT_PIP := $(AIHWKIT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check check-aihwkit bench study circuits soak fuzz schemas clean
+.PHONY: setup demo test lint check check-aihwkit bench study circuits small-to-large soak fuzz schemas clean
 
 setup: $(STAMP)
 
@@ -84,6 +84,10 @@ study: setup
 # Every example of examples/circuits against ngspice and VACASK: minutes; the result stands in docs/studies/circuits
 circuits: setup
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/studies/circuits/study.py
+
+# 512 rows predicted from 32, against ngspice: minutes; the result stands in docs/studies/small_to_large
+small-to-large: setup
+	$(BIN)/python docs/studies/small_to_large/study.py
 
 # 100 kills with -9 in sweeps of 200 runs, then 10 000 runs in one batch: about ten minutes; the result stands in docs/runs.md
 soak: setup

@@ -49,3 +49,6 @@ LUMPED_SMALL_TERMS = 0.02
 # Three nodes over the ramp of an edge against twelve, of the largest count: the frequency has a kink where the current
 # changes its sign (edges themselves are a fifth of a tick)
 EDGE_QUADRATURE = 2e-4
+
+# Tiles of 512 rows predicted from a calibration of at most 64, of full scale: the bar (measured: 4e-6)
+SMALL_TO_LARGE = 5e-4
