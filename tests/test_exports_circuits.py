@@ -1,5 +1,6 @@
 """The exported sub-circuits in ngspice: their charges are the model's."""
 
+import dataclasses
 import re
 import subprocess
 
@@ -53,6 +54,22 @@ def test_sub_circuits_give_the_whole_circuits_charges(name, tmp_path):
     whole = simulate(probe.tile, probe.conductances, probe.ticks).charge_line_coulomb
     charges = np.array([found[0, *index] for index in np.ndindex(whole.shape)]).reshape(whole.shape)
     assert np.abs(charges - whole).max() < SPICE_LINEAR * np.abs(whole).max()
+
+
+@pytest.mark.spice
+def test_curved_access_and_pulse_charges_give_what_is_predicted(tmp_path):
+    probe = probe_of(TILES["switch, wires that matter"], n_vec=3)
+    fitted = probe.model.parameters.model_copy(
+        update={"r_access_slope_ohm_per_ampere": 1e7, "q_pulse_coulomb": 1e-16, "c_pulse_farad": 1e-16}
+    )
+    probe = dataclasses.replace(probe, model=probe.model.model_copy(update={"parameters": fitted}))
+    export = TARGETS["ngspice"](probe)
+    assert "charge at pulse ends" in [loss.quantity for loss in export.losses]
+    found, predicted = bench_charges(export, tmp_path), export.predict(probe)
+    pairs = predicted.shape[1]
+    charges = np.array([found[0, *index] for index in np.ndindex(3, pairs * 2)]).reshape(3, pairs, 2)
+    charges = charges[..., 0] - charges[..., 1]
+    assert np.abs(charges - predicted).max() < SPICE_LINEAR * np.abs(charges).max()
 
 
 def test_tiles_without_a_sub_circuit_are_refused():

@@ -51,6 +51,11 @@ def export_ngspice(probe: Probe) -> Export:
             f"the whole tail, got window = {read_out.window!r} and circuit kind = {read_out.circuit.kind!r}; "
             "take window = 'settled' and such a clamp"
         )
+    if _rows_resist(probe) and np.any(draw_chip(probe.tile).clamp_offset_volt):
+        raise InputError(
+            f"tile {probe.tile.name} [mismatch]: the exported lines share no rows, so clamp offsets that differ cannot act "
+            "through rows with resistance; export without clamp offsets or with ideal rows"
+        )
     done = {"adc": "left out: the lines end at their clamps", **dict.fromkeys(NOISE_KINDS, "left out: it is quiet")}
     body = _linear_lines(probe) if solver == "linear" else _gated_lines(probe)
     return Export(
@@ -61,6 +66,11 @@ def export_ngspice(probe: Probe) -> Export:
         losses=(*losses(probe, done), *_of_lines(probe)),
         predict=_predict,
     )
+
+
+def _rows_resist(probe: Probe) -> bool:
+    parameters, wires = probe.model.parameters, probe.tile.wires_in_use
+    return isinstance(parameters, DrivenParameters) and (parameters.r_row_ohm > 0 or wires.r_driver_ohm > 0)
 
 
 def _header(probe: Probe, line: int) -> str:
@@ -176,6 +186,18 @@ def _bench(probe: Probe) -> Iterator[str]:
     yield ".end"
 
 
+def settling_loss(probe: Probe) -> Iterator[Loss]:
+    """What one pole leaves out of a linear line's settling."""
+    farad = probe.tile.wires_in_use.c_bit_line_farad
+    if isinstance(probe.model.parameters, DrivenParameters) and farad > 0:
+        yield Loss(
+            quantity="settling of a line",
+            value=f"c_bit_line = {farad:g} F a segment",
+            done="one pole with the ladder's mean delay on ideal rows; settled charges, all that a probe sees, stay exact",
+            errors=None,
+        )
+
+
 def _quiet_pulses(probe: Probe) -> GatedParameters | None:
     """The parameters without charge at pulse ends; None where there is none."""
     parameters = probe.model.parameters
@@ -188,6 +210,7 @@ def _quiet_pulses(probe: Probe) -> GatedParameters | None:
 
 
 def _of_lines(probe: Probe) -> Iterator[Loss]:
+    yield from settling_loss(probe)
     bare = _quiet_pulses(probe)
     if bare is not None:
         yield Loss(
