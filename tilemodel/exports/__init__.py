@@ -15,6 +15,7 @@ from tilemodel.exports.plain import export_json, export_numpy
 from tilemodel.exports.probe import Errors, Probe, random_probe
 from tilemodel.exports.target import Export, Loss
 from tilemodel.exports.torch_state import export_torch
+from tilemodel.exports.verilog_a import export_verilog_a
 
 __all__ = ["TARGETS", "Errors", "Export", "Loss", "Probe", "random_probe"]
 
@@ -28,4 +29,5 @@ TARGETS: Mapping[str, Callable[[Probe], Export]] = {
     "ngspice": export_ngspice,
     "numpy": export_numpy,
     "torch": export_torch,
+    "verilog-a": export_verilog_a,
 }

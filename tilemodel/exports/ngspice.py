@@ -24,7 +24,7 @@ from tilemodel.model import TileModel
 from tilemodel.parameters import DrivenParameters, GatedParameters
 from tilemodel.solvers.ladder import transfer_to_clamp
 
-__all__ = ["export_ngspice"]
+__all__ = ["check_line_ends", "delay_second", "export_ngspice", "rows_resist", "schedule", "settling_loss"]
 
 FloatArray = NDArray[np.float64]
 
@@ -44,13 +44,7 @@ def export_ngspice(probe: Probe) -> Export:
             f"tile {probe.tile.name}: the ngspice export has sub-circuits for linear tiles and for gated cells with "
             "Ohmic devices on ideal rows; take [cell.device] kind = 'linear' and rows without resistance"
         )
-    read_out = probe.tile.read_out
-    if read_out.window == "cut" or not isinstance(read_out.circuit, IdealClamp | ResistiveClamp):
-        raise InputError(
-            f"tile {probe.tile.name} [read_out]: the ngspice export ends lines at ideal or resistive clamps that take "
-            f"the whole tail, got window = {read_out.window!r} and circuit kind = {read_out.circuit.kind!r}; "
-            "take window = 'settled' and such a clamp"
-        )
+    check_line_ends(probe, "ngspice")
     done = {"adc": "left out: the lines end at their clamps", **dict.fromkeys(NOISE_KINDS, "left out: it is quiet")}
     body = _linear_lines(probe) if solver == "linear" else _gated_lines(probe)
     return Export(
@@ -61,6 +55,27 @@ def export_ngspice(probe: Probe) -> Export:
         losses=(*losses(probe, done), *_of_lines(probe)),
         predict=_predict,
     )
+
+
+def check_line_ends(probe: Probe, target: str) -> None:
+    """Raise `InputError` for read-outs and offsets that lines without a common row cannot have."""
+    read_out = probe.tile.read_out
+    if read_out.window == "cut" or not isinstance(read_out.circuit, IdealClamp | ResistiveClamp):
+        raise InputError(
+            f"tile {probe.tile.name} [read_out]: the {target} export ends lines at ideal or resistive clamps that take "
+            f"the whole tail, got window = {read_out.window!r} and circuit kind = {read_out.circuit.kind!r}; "
+            "take window = 'settled' and such a clamp"
+        )
+    if rows_resist(probe) and np.any(draw_chip(probe.tile).clamp_offset_volt):
+        raise InputError(
+            f"tile {probe.tile.name} [mismatch]: the exported lines share no rows, so clamp offsets cannot act "
+            "through rows with resistance; export without clamp offsets or with ideal rows"
+        )
+
+
+def rows_resist(probe: Probe) -> bool:
+    parameters, wires = probe.model.parameters, probe.tile.wires_in_use
+    return isinstance(parameters, DrivenParameters) and (parameters.r_row_ohm > 0 or wires.r_driver_ohm > 0)
 
 
 def _header(probe: Probe, line: int) -> str:
@@ -74,7 +89,7 @@ def _linear_lines(probe: Probe) -> Iterator[str]:
     cells = cell_layout(tile, probe.conductances)
     linear = LinearTile(tile, cells, draw_chip(tile), parameters)
     conductance = linear.conductance_siemens.sum(axis=1)
-    delay = _delay_second(probe, cells.g_siemens.sum(axis=0) * parameters.g_factor)
+    delay = delay_second(probe, cells.g_siemens.sum(axis=0) * parameters.g_factor)
     yield f"* {tile.name}: bit lines as Norton sources"
     for line, weights in enumerate(linear.w_eff_ampere.T):
         unit = float(np.abs(weights).max()) or 1.0
@@ -86,7 +101,7 @@ def _linear_lines(probe: Probe) -> Iterator[str]:
         yield ".ends"
 
 
-def _delay_second(probe: Probe, g: FloatArray) -> FloatArray:
+def delay_second(probe: Probe, g: FloatArray) -> FloatArray:
     """First moment of the clamp current's step response, [n_line], with all rows stepping together on ideal rows."""
     tile, n_row = probe.tile, len(g)
     r, r_end = probe.model.parameters.r_bit_line_ohm, end_resistance_ohm(tile)
@@ -136,6 +151,27 @@ def _gated_lines(probe: Probe) -> Iterator[str]:
         yield ".ends"
 
 
+def schedule(probe: Probe) -> tuple[list[list[tuple[float, float]]], list[tuple[int, int, float, float]]]:
+    """All passes of the first vectors in a row: points (second, height) of each row, and windows.
+
+    A window is (pass, vector, start [second], end [second]).
+    """
+    tile, drive = probe.tile, probe.tile.drive
+    rows: list[list[tuple[float, float]]] = [[(0.0, 0.0)] for _ in range(tile.array.n_row)]
+    windows, start, edge = [], 0.0, max(drive.t_edge_second, 1e-12)
+    for number, each in enumerate(tile_passes(tile, probe.ticks[:_N_BENCH])):
+        window = tile.t_window_second(each.n_tick_max)
+        for vector in range(len(each.n_tick)):
+            for row, points in enumerate(rows):
+                height, end = float(each.height[vector, row]), start + each.n_tick[vector, row] * drive.t_lsb_second
+                if height:
+                    times = (start + edge / 10, start + edge, end + edge / 10, end + edge)
+                    points += zip(times, (0.0, height, height, 0.0), strict=True)
+            windows.append((number, vector, start, start + window))
+            start += window
+    return rows, windows
+
+
 def _bench(probe: Probe) -> Iterator[str]:
     """All passes of the first vectors, one after another; prints `q_<pass>_<vector>_<line>` in coulomb."""
     tile, chip, drive = probe.tile, draw_chip(probe.tile), probe.tile.drive
@@ -143,25 +179,20 @@ def _bench(probe: Probe) -> Iterator[str]:
     parameters = probe.model.parameters
     level = parameters.v_clamp_volt if isinstance(parameters, DrivenParameters) else tile.v_read_volt
     n_line = cell_layout(tile, probe.conductances).g_siemens.shape[2]
-    rows: list[list[str]] = [["0 0"] for _ in range(tile.array.n_row)]
-    measures, start, edge = [], 0.0, max(drive.t_edge_second, 1e-12)
+    rows, windows = schedule(probe)
+    start = windows[-1][3]
     sign = "-" if gated else ""
-    for number, each in enumerate(tile_passes(tile, probe.ticks[:_N_BENCH])):
-        window = tile.t_window_second(each.n_tick_max)
-        for vector in range(len(each.n_tick)):
-            for row, points in enumerate(rows):
-                height, end = each.height[vector, row], start + each.n_tick[vector, row] * drive.t_lsb_second
-                if height:
-                    times = (start + edge / 10, start + edge, end + edge / 10, end + edge)
-                    points += [f"{t:.12g} {h:.12g}" for t, h in zip(times, (0, height, height, 0), strict=True)]
-            for line in range(n_line):
-                name = f"q_{number}_{vector}_{line}"
-                measures.append(f"meas tran {name} INTEG q{line} from={start:.12g} to={start + window:.12g}")
-            start += window
+    measures = [
+        f"meas tran q_{number}_{vector}_{line} INTEG q{line} from={begin:.12g} to={end:.12g}"
+        for number, vector, begin, end in windows
+        for line in range(n_line)
+    ]
     yield f"* Charges of {tile.name}, by tilemodel: ngspice -b bench.cir"
     yield ".include tile.sub"
     yield ".options reltol=1e-6 abstol=1e-14 vntol=1e-10 chgtol=1e-18"
-    yield from (f"Vr{row} r{row} 0 PWL({' '.join(points)})" for row, points in enumerate(rows))
+    yield from (
+        f"Vr{row} r{row} 0 PWL({' '.join(f'{t:.12g} {h:.12g}' for t, h in points)})" for row, points in enumerate(rows)
+    )
     ports = " ".join(f"r{row}" for row in range(tile.array.n_row))
     for line in range(n_line):
         yield f"Vclamp{line} c{line} 0 {level + chip.clamp_offset_volt[line]:.12g}"
@@ -176,6 +207,18 @@ def _bench(probe: Probe) -> Iterator[str]:
     yield ".end"
 
 
+def settling_loss(probe: Probe) -> Iterator[Loss]:
+    """What one pole leaves out of a linear line's settling."""
+    farad = probe.tile.wires_in_use.c_bit_line_farad
+    if isinstance(probe.model.parameters, DrivenParameters) and farad > 0:
+        yield Loss(
+            quantity="settling of a line",
+            value=f"c_bit_line = {farad:g} F a segment",
+            done="one pole with the ladder's mean delay on ideal rows; settled charges, all a probe sees, are exact",
+            errors=None,
+        )
+
+
 def _quiet_pulses(probe: Probe) -> GatedParameters | None:
     """The parameters without charge at pulse ends; None where there is none."""
     parameters = probe.model.parameters
@@ -188,6 +231,7 @@ def _quiet_pulses(probe: Probe) -> GatedParameters | None:
 
 
 def _of_lines(probe: Probe) -> Iterator[Loss]:
+    yield from settling_loss(probe)
     bare = _quiet_pulses(probe)
     if bare is not None:
         yield Loss(
