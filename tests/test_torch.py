@@ -465,7 +465,7 @@ def _curved():
 def test_wrong_arguments_are_refused():
     with pytest.raises(InputError, match="expected float32 or float64"):
         TileLinear(linear(dtype=torch.bfloat16), driven_tile())
-    with pytest.raises(InputError, match="no nn.Linear"):
+    with pytest.raises(InputError, match=r"no nn\.Linear"):
         convert(nn.ReLU(), driven_tile())
     with pytest.raises(InputError, match="no input reached 0"):
         calibrate_ranges(convert(network(), driven_tile()), [])
