@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from calibration.experiment import Design
 from calibration.procedure import calibrate
 from calibration.reference import reference_output
 from spice_netlists.deck import tile_circuit_lines
@@ -125,13 +126,11 @@ class TestCircuit:
 
 @pytest.mark.spice
 @pytest.mark.sky130
-def test_a_calibrated_read_out_is_predicted_within_one_code(monkeypatch, rng):
+def test_a_calibrated_read_out_is_predicted_within_one_code(rng):
     """Calibrate on fewer rows than the real experiment, then codes of other weights and vectors."""
-    monkeypatch.setattr("calibration.experiment._N_ROW", 12)
-    monkeypatch.setattr("calibration.experiment._N_COL", 4)
     example = load_tile("examples/circuits/read_out_sky130.toml")
     tile = example.model_copy(update={"array": example.array.model_copy(update={"n_row": 12, "n_col": 3})})
-    model = calibrate(tile)
+    model = calibrate(tile, design=Design(n_row=12, n_col=4))
     conductances, ticks = conductances_from_weights(tile, random_weights(tile, rng)), random_ticks(tile, rng, 3)
     reference = reference_output(tile, conductances, ticks)
     fast = model.tile_model(conductances).mvm(ticks)

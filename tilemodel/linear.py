@@ -39,13 +39,13 @@ class LinearTile:
             transfer, y_in = transfer_to_clamp(total, parameters.r_bit_line_ohm, end_resistance_ohm(tile))
             self._capacitance: FloatArray = wires.c_bit_line_farad * (transfer**2).sum(axis=0)
             per_rail = self._g * _far_end_first(transfer, self._north)
-            self._conductance = np.diag(y_in)
+            self.conductance_siemens = np.diag(y_in)
         else:
             # scipy.linalg takes a quarter of a second that ladders need not pay
             from tilemodel.solvers.mesh import mesh_transfer
 
             self._capacitance = np.full(self._g.shape[2], tile.array.n_row * wires.c_bit_line_farad)
-            per_rail, self._conductance = mesh_transfer(
+            per_rail, self.conductance_siemens = mesh_transfer(
                 self._g,
                 r_bit_ohm=parameters.r_bit_line_ohm,
                 r_end_ohm=end_resistance_ohm(tile),
@@ -54,12 +54,13 @@ class LinearTile:
                 driven_end=wires.row_driven_end,
                 north=self._north,
             )
+        # [n_line, n_line]: what a line's clamp current changes by with each clamp's voltage
         self.cell_ampere: FloatArray = self._swing[:, np.newaxis, np.newaxis] * per_rail
         """Clamp current that a row of pulse height 1 adds through each of its cells, [n_rail, n_row, n_line]."""
         self.w_eff_ampere: FloatArray = np.einsum("k,kil->il", self._swing, per_rail)
         """Clamp current a row of pulse height 1 adds, [n_row, n_line]."""
         drop = cells.rest_volt[0] - parameters.v_clamp_volt - chip.clamp_offset_volt
-        self.offset_ampere: FloatArray = self._conductance @ drop
+        self.offset_ampere: FloatArray = self.conductance_siemens @ drop
         """[n_line]: the clamps' deviation from the common voltage drives the whole line all the time."""
 
     @cached_property
@@ -91,7 +92,7 @@ class LinearTile:
         area = np.abs(current).sum(axis=1) * self._tile.drive.t_lsb_second
         return LineCurrents(
             current_ampere=current,
-            conductance_siemens=np.broadcast_to(np.diag(self._conductance), current.shape),
+            conductance_siemens=np.broadcast_to(np.diag(self.conductance_siemens), current.shape),
             released_coulomb=np.zeros(current.shape),
             capacitance_farad=self._capacitance,
             is_linear=True,

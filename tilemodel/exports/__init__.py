@@ -10,6 +10,7 @@ from tilemodel.exports.crosssim import export_crosssim
 from tilemodel.exports.lightning import export_lightning
 from tilemodel.exports.memtorch import export_memtorch
 from tilemodel.exports.neurosim import export_neurosim
+from tilemodel.exports.ngspice import export_ngspice
 from tilemodel.exports.plain import export_json, export_numpy
 from tilemodel.exports.probe import Errors, Probe, random_probe
 from tilemodel.exports.target import Export, Loss
@@ -24,6 +25,7 @@ TARGETS: Mapping[str, Callable[[Probe], Export]] = {
     "json": export_json,
     "memtorch": export_memtorch,
     "neurosim": export_neurosim,
+    "ngspice": export_ngspice,
     "numpy": export_numpy,
     "torch": export_torch,
 }

@@ -1,0 +1,206 @@
+"""A calibrated tile's bit lines as ngspice sub-circuits, with a test bench (docs/exports_circuits.md).
+
+Rows are inputs: the voltage between a row's port and `ref` is its pulse's height, 1 V for the full read voltage.
+A linear tile's line is a Norton source, W_eff times the rows, behind one pole; a gated line stays a ladder, whose
+cells are behavioural sources in place of transistors.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilemodel.config.errors import InputError
+from tilemodel.config.layout import cell_layout, lines_read_north
+from tilemodel.config.mismatch import draw_chip
+from tilemodel.config.passes import tile_passes
+from tilemodel.config.read_out import IdealClamp, ResistiveClamp
+from tilemodel.ends import end_resistance_ohm
+from tilemodel.exports.probe import NOISE_KINDS, Probe
+from tilemodel.exports.target import Export, Loss
+from tilemodel.exports.without import losses
+from tilemodel.linear import LinearTile
+from tilemodel.model import TileModel
+from tilemodel.parameters import DrivenParameters, GatedParameters
+from tilemodel.solvers.ladder import transfer_to_clamp
+
+__all__ = ["export_ngspice"]
+
+FloatArray = NDArray[np.float64]
+
+_N_BENCH = 4
+_STEPS_PER_TICK = 4
+
+
+def export_ngspice(probe: Probe) -> Export:
+    """`tile.sub` with a sub-circuit a bit line, and `bench.cir`, which prints charges of the first vectors.
+
+    Raises `InputError` for tiles that are neither linear nor gated with Ohmic cells on ideal rows, and for
+    other read-outs than clamps that take the whole tail.
+    """
+    solver = probe.programmed.solver
+    if solver == "network":
+        raise InputError(
+            f"tile {probe.tile.name}: the ngspice export has sub-circuits for linear tiles and for gated cells with "
+            "Ohmic devices on ideal rows; take [cell.device] kind = 'linear' and rows without resistance"
+        )
+    read_out = probe.tile.read_out
+    if read_out.window == "cut" or not isinstance(read_out.circuit, IdealClamp | ResistiveClamp):
+        raise InputError(
+            f"tile {probe.tile.name} [read_out]: the ngspice export ends lines at ideal or resistive clamps that take "
+            f"the whole tail, got window = {read_out.window!r} and circuit kind = {read_out.circuit.kind!r}; "
+            "take window = 'settled' and such a clamp"
+        )
+    done = {"adc": "left out: the lines end at their clamps", **dict.fromkeys(NOISE_KINDS, "left out: it is quiet")}
+    body = _linear_lines(probe) if solver == "linear" else _gated_lines(probe)
+    return Export(
+        target="ngspice",
+        target_version="ngspice 39",
+        upkeep="ours",
+        files={"tile.sub": "\n".join(body) + "\n", "bench.cir": "\n".join(_bench(probe)) + "\n"},
+        losses=(*losses(probe, done), *_of_lines(probe)),
+        predict=_predict,
+    )
+
+
+def _header(probe: Probe, line: int) -> str:
+    return f".subckt line{line} {' '.join(f'r{row}' for row in range(probe.tile.array.n_row))} clamp ref"
+
+
+def _linear_lines(probe: Probe) -> Iterator[str]:
+    """The Norton source x, through one pole, and the line's conductance to the rows' common voltage."""
+    tile, parameters = probe.tile, probe.model.parameters
+    assert isinstance(parameters, DrivenParameters)
+    cells = cell_layout(tile, probe.conductances)
+    linear = LinearTile(tile, cells, draw_chip(tile), parameters)
+    conductance = linear.conductance_siemens.sum(axis=1)
+    delay = _delay_second(probe, cells.g_siemens.sum(axis=0) * parameters.g_factor)
+    yield f"* {tile.name}: bit lines as Norton sources"
+    for line, weights in enumerate(linear.w_eff_ampere.T):
+        unit = float(np.abs(weights).max()) or 1.0
+        yield _header(probe, line)
+        yield from (f"G{row} ref x r{row} ref {value / unit:.12g}" for row, value in enumerate(weights))
+        yield from ("Rx x ref 1", f"Cx x ref {delay[line]:.12g}", f"Gout ref clamp x ref {unit:.12g}")
+        yield f"Vrest rest ref {cells.rest_volt[0]:.12g}"
+        yield f"Gline rest clamp rest clamp {conductance[line]:.12g}"
+        yield ".ends"
+
+
+def _delay_second(probe: Probe, g: FloatArray) -> FloatArray:
+    """First moment of the clamp current's step response, [n_line], with all rows stepping together on ideal rows."""
+    tile, n_row = probe.tile, len(g)
+    r, r_end = probe.model.parameters.r_bit_line_ohm, end_resistance_ohm(tile)
+    c = tile.wires_in_use.c_bit_line_farad
+    g = np.where(lines_read_north(tile), g[::-1], g)
+    transfer, _ = transfer_to_clamp(g, r, r_end)
+    if r == 0:
+        resistance = r_end / (1 + r_end * g.sum(axis=0))
+        return np.asarray(n_row * c * resistance)
+    matrix = np.zeros((n_row, n_row))
+    inner = np.arange(n_row - 1)
+    matrix[inner, inner + 1] = matrix[inner + 1, inner] = -1 / r
+    # By reciprocity: nodes store C w, of which the network hands on G^-1
+    delays = np.empty(g.shape[1])
+    for line in range(g.shape[1]):
+        diagonal = g[:, line] + np.r_[1 / r, np.full(n_row - 1, 2 / r)]
+        diagonal[-1] = g[-1, line] + (1 / r if n_row > 1 else 0.0) + 1 / (r + r_end)
+        stored = np.linalg.solve(matrix + np.diag(diagonal), c * transfer[:, line])
+        delays[line] = stored @ g[:, line] / (transfer[:, line] @ g[:, line])
+    return delays
+
+
+def _gated_lines(probe: Probe) -> Iterator[str]:
+    """A ladder; a cell's source solves v = i (1/G + r_access + slope i)."""
+    tile, parameters = probe.tile, probe.model.parameters
+    assert isinstance(parameters, GatedParameters)
+    chip, north = draw_chip(tile), lines_read_north(tile)
+    memory = cell_layout(tile, probe.conductances).g_siemens[0]
+    linear = memory / (1 + memory * parameters.r_access_ohm * chip.access_resistance_factor)
+    slope = 4 * parameters.r_access_slope_ohm_per_ampere
+    r, r_end, c = parameters.r_bit_line_ohm, end_resistance_ohm(tile), tile.wires_in_use.c_bit_line_farad
+    n_row = tile.array.n_row
+    yield f"* {tile.name}: gated bit lines as ladders"
+    for line, g in enumerate(linear.T):
+        order = range(n_row - 1, -1, -1) if north[line] else range(n_row)
+        yield _header(probe, line)
+        for place, row in enumerate(order):
+            last = place == n_row - 1
+            node, to = f"n{place}", "clamp" if last else f"n{place + 1}"
+            bend = f"/(1+sqrt(1+({slope * g[row] ** 2:.12g})*V({node},ref)))*2" if slope else ""
+            yield f"B{place} {node} ref I=V(r{row},ref)*({g[row]:.12g})*V({node},ref){bend}"
+            # A voltage source where there is no resistance
+            ohm = r + (r_end if last else 0.0)
+            yield f"R{place} {node} {to} {ohm:.12g}" if ohm > 0 else f"V{place} {node} {to} 0"
+            if c > 0:
+                yield f"C{place} {node} ref {c:.12g}"
+        yield ".ends"
+
+
+def _bench(probe: Probe) -> Iterator[str]:
+    """All passes of the first vectors, one after another; prints `q_<pass>_<vector>_<line>` in coulomb."""
+    tile, chip, drive = probe.tile, draw_chip(probe.tile), probe.tile.drive
+    gated = tile.is_gated
+    parameters = probe.model.parameters
+    level = parameters.v_clamp_volt if isinstance(parameters, DrivenParameters) else tile.v_read_volt
+    n_line = cell_layout(tile, probe.conductances).g_siemens.shape[2]
+    rows: list[list[str]] = [["0 0"] for _ in range(tile.array.n_row)]
+    measures, start, edge = [], 0.0, max(drive.t_edge_second, 1e-12)
+    sign = "-" if gated else ""
+    for number, each in enumerate(tile_passes(tile, probe.ticks[:_N_BENCH])):
+        window = tile.t_window_second(each.n_tick_max)
+        for vector in range(len(each.n_tick)):
+            for row, points in enumerate(rows):
+                height, end = each.height[vector, row], start + each.n_tick[vector, row] * drive.t_lsb_second
+                if height:
+                    times = (start + edge / 10, start + edge, end + edge / 10, end + edge)
+                    points += [f"{t:.12g} {h:.12g}" for t, h in zip(times, (0, height, height, 0), strict=True)]
+            for line in range(n_line):
+                name = f"q_{number}_{vector}_{line}"
+                measures.append(f"meas tran {name} INTEG q{line} from={start:.12g} to={start + window:.12g}")
+            start += window
+    yield f"* Charges of {tile.name}, by tilemodel: ngspice -b bench.cir"
+    yield ".include tile.sub"
+    yield ".options reltol=1e-6 abstol=1e-14 vntol=1e-10 chgtol=1e-18"
+    yield from (f"Vr{row} r{row} 0 PWL({' '.join(points)})" for row, points in enumerate(rows))
+    ports = " ".join(f"r{row}" for row in range(tile.array.n_row))
+    for line in range(n_line):
+        yield f"Vclamp{line} c{line} 0 {level + chip.clamp_offset_volt[line]:.12g}"
+        yield f"X{line} {ports} c{line} 0 line{line}"
+    yield ".control"
+    yield "set numdgt=12"
+    yield f"tran {drive.t_lsb_second / _STEPS_PER_TICK:.12g} {start:.12g} 0 {drive.t_lsb_second / _STEPS_PER_TICK:.12g}"
+    yield from (f"let q{line} = {sign}i(Vclamp{line})" for line in range(n_line))
+    yield from measures
+    yield "quit"
+    yield ".endc"
+    yield ".end"
+
+
+def _quiet_pulses(probe: Probe) -> GatedParameters | None:
+    """The parameters without charge at pulse ends; None where there is none."""
+    parameters = probe.model.parameters
+    if not isinstance(parameters, GatedParameters):
+        return None
+    names = [name for name in type(parameters).model_fields if name.startswith(("q_pulse", "c_pulse"))]
+    if not any(getattr(parameters, name) for name in names):
+        return None
+    return parameters.model_copy(update=dict.fromkeys(names, 0.0))
+
+
+def _of_lines(probe: Probe) -> Iterator[Loss]:
+    bare = _quiet_pulses(probe)
+    if bare is not None:
+        yield Loss(
+            quantity="charge at pulse ends",
+            value="q_pulse, c_pulse of the access devices",
+            done="left out: its cells conduct in proportion to their row's input",
+            errors=probe.errors_without(probe.tile, bare),
+        )
+
+
+def _predict(probe: Probe) -> FloatArray:
+    bare = _quiet_pulses(probe)
+    if bare is None:
+        return probe.charge_coulomb
+    charge: FloatArray = TileModel(probe.tile, probe.conductances, bare).mvm(probe.ticks).charge_coulomb
+    return charge
