@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.style import BLUE, GREY, LEGEND_ABOVE, ORANGE, STYLE, svg_text
-from reports.tile_figures import codes_figure, ir_drop_figure, linearity_figure
+from reports.tile_figures import codes_figure, histogram_figure, ir_drop_figure, linearity_figure
 from reports.validation import Validation
 
 __all__ = ["draw_figures"]
@@ -20,6 +20,7 @@ def draw_figures(validation: Validation) -> dict[str, str]:
         figures = {
             "parity": _parity(validation),
             "error": _error(validation),
+            "histogram": histogram_figure(validation),
             "columns": _columns(validation),
             "codes": codes_figure(validation),
             "ir_drop": ir_drop_figure(validation),

@@ -3,6 +3,7 @@
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from reports.style import BLUE, GREY, LEGEND_ABOVE, LIGHT_BLUE, ORANGE, STYLE, svg_text
 from reports.sweep import ConditionResult, Sweep
@@ -50,14 +51,16 @@ def _errors(results: list[ConditionResult]) -> Figure:
 
 
 def _histogram(chips: list[ConditionResult]) -> Figure:
-    """Number of chips by largest error, dashed: the limit."""
+    """Number of chips by largest error; dashed: the limit, where it is near enough to leave the bars their width."""
     figure = Figure(figsize=(7.4, 2.8), layout="constrained")
     axes = figure.add_subplot()
-    axes.hist([_error(result) for result in chips], bins="sqrt", color=LIGHT_BLUE, edgecolor=BLUE)
+    errors = [_error(result) for result in chips]
+    axes.hist(errors, bins="sqrt", color=LIGHT_BLUE, edgecolor=BLUE)
     limit = _limit(chips[0])
-    if limit is not None:
+    if limit is not None and limit < 3 * max(errors):
         axes.axvline(limit, color=GREY, linestyle="--", linewidth=0.9)
-    axes.set(xlabel="largest |error| [% of full scale]", ylabel="chips")
+    axes.set(xlabel="largest |error| [% of full scale]", ylabel="number of chips")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Figures of a tile beside its charges: codes against SPICE's, IR drop over the array, linearity of the converters."""
+"""Figures of a tile beside its charges: spread of errors, codes, IR drop over the array, converters' linearity."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -6,10 +6,10 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from reports.measures import converter_metrics
-from reports.style import BLUE, GREY, LEGEND_ABOVE, ORANGE
+from reports.style import BLUE, GREY, LEGEND_ABOVE, LIGHT_BLUE, ORANGE
 from reports.validation import Validation
 
-__all__ = ["codes_figure", "ir_drop_figure", "linearity_figure"]
+__all__ = ["codes_figure", "histogram_figure", "ir_drop_figure", "linearity_figure"]
 
 # Of a curve; more only make the page large
 _MOST_POINTS = 2000
@@ -26,6 +26,18 @@ def codes_figure(validation: Validation) -> Figure | None:
     axes.scatter(spice.ravel(), (fast - spice).ravel(), s=9, color=BLUE)
     axes.set(xlabel="code in SPICE [LSB]", ylabel="fast model - SPICE [LSB]")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    return figure
+
+
+def histogram_figure(validation: Validation) -> Figure:
+    """Number of outputs by error of the fast model."""
+    error = (validation.fast.charge_coulomb - validation.reference.charge_coulomb).ravel()
+    figure = Figure(figsize=(7.4, 2.8), layout="constrained")
+    axes = figure.add_subplot()
+    axes.hist(100 * error / np.abs(validation.ideal_coulomb).max(), bins="sqrt", color=LIGHT_BLUE, edgecolor=BLUE)
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.set(xlabel="error of the fast model [% of full scale]", ylabel="number of outputs")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
@@ -54,7 +66,8 @@ def linearity_figure(validation: Validation) -> Figure | None:
         start, low, high = _extremes(values)
         code = metrics.code[start]
         axes.plot(code, high, color=BLUE, linewidth=0.9, label="largest")
-        axes.plot(code, low, color=ORANGE, linewidth=0.9, linestyle="--", label="smallest")
+        if not np.array_equal(low, high):
+            axes.plot(code, low, color=ORANGE, linewidth=0.9, linestyle="--", label="smallest")
         axes.set(xlabel="code of a bit line [LSB]", ylabel=label)
     axes.legend(**LEGEND_ABOVE)
     return figure

@@ -21,6 +21,7 @@ REPORT_MARKER = "report.json"
 _CAPTIONS = {
     "parity": "Predicted charge against SPICE's: fast model and ideal MAC.",
     "error": "Error against SPICE's charge, fast model and ideal MAC on their own scales; dashed: the spec.",
+    "histogram": "Outputs by error of the fast model.",
     "columns": "Largest error of each column, and how far SPICE itself moves when its tolerances are halved.",
     "codes": "Converter codes: fast model less SPICE, against SPICE's.",
     "ir_drop": "IR drop of each cell, largest over the vectors; cells without an input or conductance show 0.",

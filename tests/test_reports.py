@@ -74,6 +74,7 @@ def test_a_report_is_the_same_to_the_byte_and_stands_alone(tmp_path):
         "figures/codes.svg",
         "figures/columns.svg",
         "figures/error.svg",
+        "figures/histogram.svg",
         "figures/ir_drop.svg",
         "figures/linearity.svg",
         "figures/parity.svg",
