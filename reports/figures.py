@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.style import BLUE, GREY, LEGEND_ABOVE, ORANGE, STYLE, svg_text
+from reports.tile_figures import codes_figure, histogram_figure, ir_drop_figure, linearity_figure
 from reports.validation import Validation
 
 __all__ = ["draw_figures"]
@@ -14,13 +15,18 @@ _MODEL, _IDEAL, _REFERENCE = BLUE, ORANGE, GREY
 
 
 def draw_figures(validation: Validation) -> dict[str, str]:
-    """SVG text by file name (without ending)."""
+    """SVG text by file name (without ending), of those that the tile has anything to draw for."""
     with mpl.rc_context(STYLE):
-        return {
-            "parity": svg_text(_parity(validation)),
-            "error": svg_text(_error(validation)),
-            "columns": svg_text(_columns(validation)),
+        figures = {
+            "parity": _parity(validation),
+            "error": _error(validation),
+            "histogram": histogram_figure(validation),
+            "columns": _columns(validation),
+            "codes": codes_figure(validation),
+            "ir_drop": ir_drop_figure(validation),
+            "linearity": linearity_figure(validation),
         }
+        return {name: svg_text(figure) for name, figure in figures.items() if figure is not None}
 
 
 def _parity(validation: Validation) -> Figure:

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reports.page import render_template, value_rows
+from reports.page import data_uri, render_template, value_rows
 from reports.sweep import ConditionResult, Sweep, SweepCondition
+from reports.sweep_figures import draw_sweep_figures
 from reports.text import csv_text, point_rows
 from reports.write import REPORT_MARKER, write_report
 from tilemodel.config.files import atomic_folder
@@ -27,6 +28,7 @@ def write_sweep(sweep: Sweep, folder: str | Path, timing: dict[str, float] | Non
     """Write the sweep to `folder` (replacing an earlier report) and return the path of its page."""
     folder = Path(folder)
     content = sweep_content(sweep)
+    figures = [{"uri": data_uri(svg), "caption": caption} for caption, svg in draw_sweep_figures(sweep).items()]
     with atomic_folder(folder, marker=REPORT_MARKER) as temporary:
         for result in sweep.results:
             if result.validation is not None:
@@ -34,7 +36,7 @@ def write_sweep(sweep: Sweep, folder: str | Path, timing: dict[str, float] | Non
                 write_report(result.validation, temporary / "conditions" / result.condition.name)
         (temporary / REPORT_MARKER).write_text(json.dumps(content, indent=2) + "\n")
         (temporary / "timing.json").write_text(json.dumps(timing or {}, indent=2) + "\n")
-        (temporary / "index.html").write_text(render_template("sweep.html", **content))
+        (temporary / "index.html").write_text(render_template("sweep.html", **content, figures=figures))
         (temporary / "report.md").write_text(_markdown(content))
         (temporary / "conditions.csv").write_text(csv_text(content["conditions"]))
         (temporary / "points.csv").write_text(csv_text(_points(sweep)))

@@ -21,7 +21,11 @@ REPORT_MARKER = "report.json"
 _CAPTIONS = {
     "parity": "Predicted charge against SPICE's: fast model and ideal MAC.",
     "error": "Error against SPICE's charge, fast model and ideal MAC on their own scales; dashed: the spec.",
+    "histogram": "Outputs by error of the fast model.",
     "columns": "Largest error of each column, and how far SPICE itself moves when its tolerances are halved.",
+    "codes": "Converter codes: fast model less SPICE, against SPICE's.",
+    "ir_drop": "IR drop of each cell, largest over the vectors; cells without an input or conductance show 0.",
+    "linearity": "INL and DNL of the converters' laws, with the chip's mismatch: extremes of all converters.",
 }
 
 
@@ -88,7 +92,7 @@ def render_page(content: dict[str, Any], figures: dict[str, str]) -> str:
         engine=reference["engine"],
         values=value_rows(content["tile"]),
         provenance=provenance,
-        figures=[{"uri": data_uri(figures[name]), "caption": caption} for name, caption in _CAPTIONS.items()],
+        figures=[{"uri": data_uri(figures[name]), "caption": _CAPTIONS[name]} for name in figures],
     )
 
 

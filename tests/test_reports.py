@@ -71,8 +71,12 @@ def test_a_report_is_the_same_to_the_byte_and_stands_alone(tmp_path):
         write_report(validation, tmp_path / name, {"simulation_second": float(name == "a")})
     names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
     assert [str(name) for name in names] == [
+        "figures/codes.svg",
         "figures/columns.svg",
         "figures/error.svg",
+        "figures/histogram.svg",
+        "figures/ir_drop.svg",
+        "figures/linearity.svg",
         "figures/parity.svg",
         "index.html",
         "points.csv",
