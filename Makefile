@@ -16,7 +16,7 @@ TORCH_VENV := .venv-torch
 TORCH_STAMP := $(TORCH_VENV)/.installed
 TORCH_PIP := $(TORCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check check-torch bench study circuits small-to-large reference corners soak fuzz schemas clean
+.PHONY: setup demo test lint check check-torch bench study circuits small-to-large reference corners networks soak fuzz schemas clean
 
 setup: $(STAMP)
 
@@ -95,6 +95,10 @@ reference: setup
 # SKY130 cells at five corners and three temperatures: half an hour; the result stands in docs/studies/sky130_corners
 corners: setup
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/studies/sky130_corners/study.py
+
+# Digital baselines of the networks that are to run through the tile: minutes; the result stands in docs/studies/networks
+networks: $(TORCH_STAMP)
+	$(TORCH_VENV)/bin/python docs/studies/networks/study.py
 
 # 100 kills with -9 in sweeps of 200 runs, then 10 000 runs in one batch: about ten minutes; the result stands in docs/runs.md
 soak: setup
