@@ -15,6 +15,7 @@ from tilemodel.config.adc import IdealAdc
 from tilemodel.config.cell import RailQuadCell
 from tilemodel.config.errors import InputError
 from tilemodel.config.tile import TileConfig
+from tilemodel.exports.lightning import left_after_fit
 from tilemodel.imports import Configuration
 from tilemodel.parameters import parameters_from_tile
 from tilemodel.variants import parts_of, tile_with_only
@@ -96,7 +97,7 @@ def _differences(configuration: Configuration, validation: Validation) -> tuple[
     found = {
         "no circuit at all (ideal MAC)": validation.ideal_coulomb - truth,
         _CIRCUIT: analog - truth,
-        "  left after a gain and offset a column": _after_fit(analog, truth),
+        "  left after a gain and offset a column": left_after_fit(truth, analog),
         "its converter alone": digital - analog,
         "as a whole": digital - truth,
         "our fast model": validation.fast.charge_coulomb - truth,
@@ -144,16 +145,6 @@ def _difference(cause: str, error: FloatArray, scale: float, lsb: float | None) 
         rms_lsb=None if lsb is None else rms / lsb,
         max_lsb=None if lsb is None else largest / lsb,
     )
-
-
-def _after_fit(found: FloatArray, truth: FloatArray) -> FloatArray:
-    """What a gain and an offset of each column, fitted on these vectors, leave. [n_vec, n_col]"""
-    left = np.empty_like(found)
-    for column in range(found.shape[1]):
-        basis = np.column_stack([found[:, column], np.full(len(found), np.abs(found).max())])
-        best, *_ = np.linalg.lstsq(basis, truth[:, column], rcond=None)
-        left[:, column] = basis @ best - truth[:, column]
-    return left
 
 
 def _noise(configuration: Configuration, inputs: FloatArray) -> float:

@@ -187,3 +187,24 @@ def test_bad_input_is_refused_before_anything_is_computed(tmp_path, capsys):
 def test_torch_refuses_what_its_layer_cannot_hold(tile, reason):
     with pytest.raises(InputError, match=reason):
         TARGETS["torch"](probe_of(tile))
+
+
+@pytest.mark.parametrize("target", ["aihwkit-lightning", "crosssim", "memtorch", "neurosim"])
+def test_a_clamp_offset_is_listed_with_its_own_error(target):
+    """Of a tile without wires whose clamps alone are off, that loss is the whole error; no loss is the whole twice."""
+    probe = probe_of(pair_tile(wires={"r_bit_line_ohm": 0.0}, read_out={"v_clamp_volt": 0.45}))
+    export = TARGETS[target](probe)
+    found = quantities(export)
+    whole = probe.errors(export.predict(probe))
+    assert whole.max_percent > 1
+    # NeuroSim rounds weights to 8 bits, which is not the offset's
+    assert found["clamp offset"].max_percent == pytest.approx(whole.max_percent, rel=0.01)
+
+
+def test_lightnings_wires_are_charged_with_their_own_error_alone():
+    tile = pair_tile(wires={"r_bit_line_ohm": 20.0}, read_out={"v_clamp_volt": 0.45})
+    probe = probe_of(tile)
+    wires = next(loss for loss in TARGETS["aihwkit-lightning"](probe).losses if loss.quantity == "bit line wires")
+    bare = pair_tile(wires={"r_bit_line_ohm": 0.0}, read_out={"v_clamp_volt": 0.45})
+    expected = probe.errors(TileModel(bare, probe.conductances).mvm(probe.ticks).charge_coulomb)
+    assert wires.errors == expected

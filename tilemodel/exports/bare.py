@@ -1,4 +1,4 @@
-"""What the targets without wires and without our converters share."""
+"""What targets that lack our wires, clamps or converters share."""
 
 from math import ceil, log2
 
@@ -6,9 +6,10 @@ from tilemodel.config.adc import CcoAdc, IdealAdc
 from tilemodel.config.tile import TileConfig
 from tilemodel.exports.probe import Probe
 from tilemodel.exports.target import Loss
+from tilemodel.parameters import DrivenParameters
 from tilemodel.variants import with_tables
 
-__all__ = ["adc_bits", "bit_lines_lost"]
+__all__ = ["adc_bits", "bit_lines_lost", "clamp_offset_lost"]
 
 
 def adc_bits(tile: TileConfig) -> int | None:
@@ -30,3 +31,15 @@ def bit_lines_lost(probe: Probe, done: str) -> list[Loss]:
     errors = probe.errors_without(tile, parameters.model_copy(update={"r_bit_line_ohm": 0.0}))
     value = f"{parameters.r_bit_line_ohm:g} ohm a cell"
     return [Loss(quantity="bit line wires", value=value, done=done, errors=errors)]
+
+
+def clamp_offset_lost(probe: Probe, done: str) -> list[Loss]:
+    """The clamps' deviation from the voltage at which driven rows rest, where there is any."""
+    tile, parameters = probe.tile, probe.model.parameters
+    v_common = getattr(tile.cell, "v_common_volt", None)
+    if not isinstance(parameters, DrivenParameters) or v_common is None or parameters.v_clamp_volt == v_common:
+        return []
+    level = with_tables(tile, read_out=tile.read_out.model_copy(update={"v_clamp_volt": v_common}))
+    errors = probe.errors_without(level, parameters.model_copy(update={"v_clamp_volt": v_common}))
+    value = f"{parameters.v_clamp_volt - v_common:g} V"
+    return [Loss(quantity="clamp offset", value=value, done=done, errors=errors)]

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from tilemodel.config.adc import LinearAdc
 from tilemodel.config.cell import LinearDevice, RailPairCell
 from tilemodel.config.read_out import IdealClamp
+from tilemodel.exports.bare import clamp_offset_lost
 from tilemodel.exports.probe import Probe
 from tilemodel.exports.target import Export, Loss
 from tilemodel.exports.without import losses
 from tilemodel.model import TileModel
 from tilemodel.noise.read_noise import read_noise_process
 from tilemodel.noise.steps import programming_sigma
-from tilemodel.parameters import DrivenParameters
 from tilemodel.variants import with_tables
 from tilemodel.version import VERSION
 
@@ -181,17 +181,7 @@ def _of_ends(probe: Probe) -> list[Loss]:
                 errors=probe.errors_without(south, probe.model.parameters),
             )
         )
-    parameters, v_common = probe.model.parameters, getattr(tile.cell, "v_common_volt", None)
-    if isinstance(parameters, DrivenParameters) and v_common is not None and parameters.v_clamp_volt != v_common:
-        level = with_tables(tile, read_out=tile.read_out.model_copy(update={"v_clamp_volt": v_common}))
-        found.append(
-            Loss(
-                quantity="clamp offset",
-                value=f"{parameters.v_clamp_volt - v_common:g} V",
-                done="left out: its columns end at the rows' reference",
-                errors=probe.errors_without(level, parameters.model_copy(update={"v_clamp_volt": v_common})),
-            )
-        )
+    found += clamp_offset_lost(probe, "left out: its columns end at the rows' reference")
     return found
 
 

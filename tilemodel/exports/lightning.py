@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilemodel.config.adc import LinearAdc
+from tilemodel.exports.bare import bit_lines_lost, clamp_offset_lost
 from tilemodel.exports.probe import NOISE_KINDS, Probe
-from tilemodel.exports.target import Export, Loss
+from tilemodel.exports.target import Export
 from tilemodel.exports.without import losses
 from tilemodel.model import ideal_charge
 from tilemodel.version import VERSION
@@ -25,6 +26,7 @@ FloatArray = NDArray[np.float64]
 
 TARGET_VERSION = "aihwkit-lightning 2.1.0"
 _COLLAPSED = "left out; its share is in forward.out_noise, drawn anew for every output"
+_OFFSET = "left out: a constant a column, to be subtracted digitally; out_noise is what is left after that"
 _DONE = {
     **dict.fromkeys(
         ("row wires", "row drivers", "line ends", "device", "access", "window", "mismatch"),
@@ -41,15 +43,13 @@ def export_lightning(probe: Probe) -> Export:
     done = dict(_DONE)
     if not isinstance(probe.tile.adc, LinearAdc):
         done["adc"] = "left out: it rounds, and has no oscillator or ramp; give forward.out_res and out_bound yourself"
-    whole = probe.errors(_predict(probe))
-    r_ohm = probe.model.parameters.r_bit_line_ohm
-    wires = Loss(quantity="bit-line wires", value=f"{r_ohm:g} ohm a cell", done=_COLLAPSED, errors=whole)
+    found = (*losses(probe, done), *bit_lines_lost(probe, _COLLAPSED), *clamp_offset_lost(probe, _OFFSET))
     return Export(
         target="aihwkit-lightning",
         target_version=TARGET_VERSION,
         upkeep="maintained",
         files={"aihwkit_lightning.json": json.dumps(values, indent=2) + "\n", "lightning_tile.py": module},
-        losses=(*losses(probe, done), *([wires] if r_ohm > 0 else [])),
+        losses=found,
         predict=_predict,
     )
 

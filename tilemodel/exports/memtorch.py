@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tilemodel.config.adc import IdealAdc
 from tilemodel.ends import end_resistance_ohm
-from tilemodel.exports.bare import adc_bits, bit_lines_lost
+from tilemodel.exports.bare import adc_bits, bit_lines_lost, clamp_offset_lost
 from tilemodel.exports.probe import Probe
 from tilemodel.exports.target import Export
 from tilemodel.exports.without import losses
@@ -53,7 +53,7 @@ def export_memtorch(probe: Probe) -> Export:
         target_version=TARGET_VERSION,
         upkeep="unmaintained",
         files={"memtorch.json": json.dumps(_values(probe), indent=2) + "\n", "memtorch_patch.py": module},
-        losses=(*losses(probe, done), *found),
+        losses=(*losses(probe, done), *found, *clamp_offset_lost(probe, "left out: it has no clamps")),
         predict=_predict,
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilemodel.config.operands import Conductances
-from tilemodel.exports.bare import adc_bits, bit_lines_lost
+from tilemodel.exports.bare import adc_bits, bit_lines_lost, clamp_offset_lost
 from tilemodel.exports.probe import Probe
 from tilemodel.exports.target import Export
 from tilemodel.exports.without import losses
@@ -59,7 +59,11 @@ def export_neurosim(probe: Probe) -> Export:
             "arguments.txt": arguments + "\n",
             "set_neurosim_param.py": script,
         },
-        losses=(*losses(probe, _DONE), *bit_lines_lost(probe, _NO_WIRES)),
+        losses=(
+            *losses(probe, _DONE),
+            *bit_lines_lost(probe, _NO_WIRES),
+            *clamp_offset_lost(probe, "left out: it has no clamps"),
+        ),
         predict=_predict,
     )
 
