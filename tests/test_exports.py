@@ -23,6 +23,14 @@ every_target = pytest.mark.parametrize("target", TARGETS)
 SIGNED_SWITCH = switch_tile(drive={"sign": "two_phase"})
 CCO = {"kind": "cco", "f_hertz_per_ampere": 6.24e13, "phase_cycle": 0.0, "count_max": 4095}
 
+MIRROR = {
+    "kind": "mirror",
+    "r_clamp_ohm": 0.0,
+    "ratio": 0.5,
+    "c_integration_farad": 1e-12,
+    "r_reset_ohm": 1e3,
+}
+
 
 def noisy_pair():
     values = pair_tile().model_dump(mode="json", exclude={"sources"}, exclude_none=True)
@@ -178,10 +186,11 @@ def test_bad_input_is_refused_before_anything_is_computed(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("tile", "reason"),
     [
-        (pair_tile(wires={"r_row_ohm": 1.0}), "rows are ideal"),
+        (pair_tile(wires={"r_row_ohm": 1.0}), "needs ideal rows"),
         (switch_tile(), "negative inputs"),
-        (pair_tile(read_out={"window": "cut"}), "window is settled"),
-        (pair_tile(cell={"device": {"kind": "linear", "polarity_asymmetry": 0.02}}), "the linear ones"),
+        (pair_tile(read_out={"window": "cut"}), "settled window"),
+        (pair_tile(cell={"device": {"kind": "linear", "polarity_asymmetry": 0.02}}), "covers linear tiles"),
+        (pair_tile(read_out={"circuit": MIRROR}), "read-outs of kind"),
     ],
 )
 def test_torch_refuses_what_its_layer_cannot_hold(tile, reason):

@@ -1,16 +1,16 @@
 """What the fast model does not cover, refused with its reason."""
 
-from tilemodel.config.cell import GatedCell, GatedPairCell
+from tilemodel.config.cell import GatedCell, GatedPairCell, LinearDevice
 from tilemodel.config.errors import InputError
 from tilemodel.config.read_out import IdealClamp, IntegratorReadOut, MirrorReadOut, ResistiveClamp, Sky130RampReadOut
 from tilemodel.config.tile import TileConfig
 from tilemodel.conversion import converter_bank
 from tilemodel.ends import end_resistance_ohm
-from tilemodel.parameters import AnyParameters, DrivenParameters
+from tilemodel.parameters import AnyParameters, DrivenParameters, GatedParameters
 from tilemodel.ramp_read_out import RampReadOutParameters
 from tilemodel.solvers.settling import settling_time_bound_second
 
-__all__ = ["refuse_uncovered"]
+__all__ = ["refuse_outside_layers", "refuse_uncovered"]
 
 
 def refuse_uncovered(
@@ -36,6 +36,28 @@ def refuse_uncovered(
 
 def _rails_resist(tile: TileConfig) -> bool:
     return tile.wires.r_row_ohm > 0 or tile.wires.r_driver_ohm > 0
+
+
+def refuse_outside_layers(tile: TileConfig, parameters: AnyParameters) -> None:
+    """Raise `InputError` for a tile that the layers of `tilemodel.torch` do not cover (docs/torch.md)."""
+    ohmic = isinstance(tile.cell.device, LinearDevice) and tile.cell.device.polarity_asymmetry == 0
+    driven = isinstance(parameters, DrivenParameters) and parameters.is_ohmic
+    if not (driven or (isinstance(parameters, GatedParameters) and ohmic)):
+        raise InputError(f"tile {tile.name}: tilemodel.torch covers linear tiles and gated_1t1r with Ohmic elements")
+    row_ohm = parameters.r_row_ohm if isinstance(parameters, DrivenParameters) else tile.wires.r_row_ohm
+    if row_ohm or tile.wires.r_driver_ohm:
+        raise InputError(f"tile {tile.name}: tilemodel.torch needs ideal rows; set r_row_ohm and r_driver_ohm to 0")
+    if not isinstance(tile.read_out.circuit, IdealClamp | ResistiveClamp) or tile.read_out.window != "settled":
+        raise InputError(
+            f"tile {tile.name}: tilemodel.torch covers read-outs of kind 'ideal' and 'resistive' with a settled window"
+        )
+    if not driven and tile.mismatch is not None and tile.mismatch.clamp_offset_sigma_volt:
+        raise InputError(f"tile {tile.name}: tilemodel.torch needs clamps that agree where cells are gated")
+    if tile.drive.sign == "unsigned":
+        raise InputError(
+            f"tile {tile.name}: drive.sign = 'unsigned' takes no negative inputs, which networks have; use "
+            "'two_phase' or, with driven rows, 'polarity'"
+        )
 
 
 def _refuse_read_out(tile: TileConfig) -> None:

@@ -9,13 +9,12 @@ import io
 import numpy as np
 
 from tilemodel.compact import SCHEMA_VERSION
-from tilemodel.config.errors import InputError
 from tilemodel.config.layout import cell_layout
 from tilemodel.config.operands import conductances_from_weights
+from tilemodel.coverage import refuse_outside_layers
 from tilemodel.exports.probe import NOISE_KINDS, Probe
 from tilemodel.exports.target import Export
 from tilemodel.exports.without import losses
-from tilemodel.parameters import DrivenParameters, GatedParameters
 
 __all__ = ["export_torch"]
 
@@ -33,7 +32,7 @@ def export_torch(probe: Probe) -> Export:
     Arrays, n_out = n_col and n_in = n_row: `weight` [n_out, n_in], `input_range` [], `deviation` [siemens],
     [n_rail, 1, n_row, n_line], `column_gain` [1, n_out]. Raises `InputError` for a tile that such a layer refuses.
     """
-    _refuse_uncovered(probe)
+    refuse_outside_layers(probe.tile, probe.model.parameters)
     g, tile = probe.conductances, probe.tile
     weights = (g.g_plus - g.g_minus) / (tile.conductance.g_max_siemens - tile.conductance.g_min_siemens)
     largest = np.abs(weights).max(axis=0)
@@ -57,22 +56,3 @@ def export_torch(probe: Probe) -> Export:
         losses=losses(probe, _DONE),
         predict=lambda given: given.charge_coulomb,
     )
-
-
-def _refuse_uncovered(probe: Probe) -> None:
-    tile, parameters = probe.tile, probe.model.parameters
-    driven = isinstance(parameters, DrivenParameters)
-    r_row_ohm = parameters.r_row_ohm if isinstance(parameters, DrivenParameters) else tile.wires.r_row_ohm
-    reason = None
-    if r_row_ohm or tile.wires.r_driver_ohm:
-        reason = "its rows are ideal; set r_row_ohm and r_driver_ohm to 0"
-    elif tile.drive.sign == "unsigned":
-        reason = "networks have negative inputs; set drive.sign to 'two_phase' or, with driven rows, 'polarity'"
-    elif tile.read_out.window != "settled":
-        reason = f"its window is settled, the tile's is {tile.read_out.window!r}"
-    elif driven and probe.programmed.solver != "linear":
-        reason = "of the tiles with driven rows it has the linear ones"
-    elif not driven and not isinstance(parameters, GatedParameters):
-        reason = f"it has no {tile.cell.kind} cells"
-    if reason is not None:
-        raise InputError(f"tile {tile.name}: tilemodel.torch cannot hold it: {reason}")

@@ -14,15 +14,12 @@ from torch import Tensor
 
 from tilemodel.adc import ConverterBank
 from tilemodel.config.adc import IdealAdc
-from tilemodel.config.cell import LinearDevice
-from tilemodel.config.errors import InputError
 from tilemodel.config.layout import CellLayout, cell_layout, lines_read_north
 from tilemodel.config.mismatch import ChipDraw, draw_chip
 from tilemodel.config.operands import conductances_from_weights
-from tilemodel.config.read_out import IdealClamp, ResistiveClamp
 from tilemodel.config.tile import TileConfig
 from tilemodel.conversion import converter_bank
-from tilemodel.coverage import refuse_uncovered
+from tilemodel.coverage import refuse_outside_layers, refuse_uncovered
 from tilemodel.ends import end_resistance_ohm
 from tilemodel.model import ideal_coulomb_per_tick
 from tilemodel.parameters import AnyParameters, DrivenParameters, GatedParameters
@@ -108,7 +105,7 @@ class Geometry:
 def geometry_of(tile: TileConfig, parameters: AnyParameters, n_in: int, n_out: int) -> Geometry:
     """The geometry of a layer, or an `InputError` that says what of the tile `tilemodel.torch` does not cover."""
     refuse_uncovered(tile, parameters, None)
-    _refuse(tile, parameters)
+    refuse_outside_layers(tile, parameters)
     bank = converter_bank(tile)
     law = code_law(bank)
     swing = np.array(_empty_layout(tile).swing_volt)
@@ -126,27 +123,6 @@ def geometry_of(tile: TileConfig, parameters: AnyParameters, n_in: int, n_out: i
         r_end_ohm=end_resistance_ohm(tile),
         unit_level=_unit_coulomb(tile) * _level_per_coulomb(bank),
     )
-
-
-def _refuse(tile: TileConfig, parameters: AnyParameters) -> None:
-    ohmic = isinstance(tile.cell.device, LinearDevice) and tile.cell.device.polarity_asymmetry == 0
-    driven = isinstance(parameters, DrivenParameters) and parameters.is_ohmic
-    if not (driven or (isinstance(parameters, GatedParameters) and ohmic)):
-        raise InputError(f"tile {tile.name}: tilemodel.torch covers linear tiles and gated_1t1r with Ohmic elements")
-    row_ohm = parameters.r_row_ohm if isinstance(parameters, DrivenParameters) else tile.wires.r_row_ohm
-    if row_ohm or tile.wires.r_driver_ohm:
-        raise InputError(f"tile {tile.name}: tilemodel.torch needs ideal rows; set r_row_ohm and r_driver_ohm to 0")
-    if not isinstance(tile.read_out.circuit, IdealClamp | ResistiveClamp) or tile.read_out.window != "settled":
-        raise InputError(
-            f"tile {tile.name}: tilemodel.torch covers read-outs of kind 'ideal' and 'resistive' with a settled window"
-        )
-    if not driven and tile.mismatch is not None and tile.mismatch.clamp_offset_sigma_volt:
-        raise InputError(f"tile {tile.name}: tilemodel.torch needs clamps that agree where cells are gated")
-    if tile.drive.sign == "unsigned":
-        raise InputError(
-            f"tile {tile.name}: drive.sign = 'unsigned' takes no negative inputs, which networks have; use "
-            "'two_phase' or, with driven rows, 'polarity'"
-        )
 
 
 def _empty_layout(tile: TileConfig) -> CellLayout:
