@@ -311,8 +311,8 @@ def _check_output(options: argparse.Namespace) -> None:
 
 @contextmanager
 def _progress(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, fed with (done, total)."""
-    with tqdm(unit=f" {unit}", file=sys.stderr, leave=False, disable=None) as bar:
+    """A progress bar on stderr, fed with (done, total); drawn at each call: a slow run may follow."""
+    with tqdm(unit=f" {unit}", file=sys.stderr, leave=False, disable=None, mininterval=0) as bar:
 
         def on_done(done: int, total: int) -> None:
             bar.total = total
