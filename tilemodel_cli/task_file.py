@@ -69,7 +69,8 @@ def _guarded(path: Path, what: str, function: Callable[[], Any]) -> Any:
     except TileModelError as error:
         raise InputError(f"{path}: {what}: {error}") from error
     except (Exception, SystemExit) as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path.resolve()]
         if isinstance(error, SyntaxError) and not lines:
             lines = [error.lineno]
         at = f", line {lines[-1]}" if lines else ""
