@@ -108,6 +108,13 @@ class TestWithTorch:
         assert Path("out/evaluation.json").read_bytes() == before
         assert len(list(Path("other").iterdir())) == len(kept) == len(list((store / "evaluations").iterdir()))
 
+    def test_the_example_of_the_docs(self, files):
+        tile, task = (str(ROOT / "examples" / name) for name in ("evaluate_ibm_64x64.toml", "task_spirals.py"))
+        assert main(["evaluate", tile, "--task", task, "--only", "wires,chip", "--seeds", "1", "-o", "out"]) == 0
+        digital, wires, chip = (row["score"] for row in json.loads(Path("out/evaluation.json").read_text())["rows"])
+        assert digital > wires > 0.9
+        assert chip < 0.5  # drift
+
     def test_only_some_conditions_and_nothing_kept(self, files, store, capsys):
         assert main([*EVALUATE, "--only", "wires, chip", "--no-store", "--seed", "4"]) == 0
         content = json.loads(Path("out/evaluation.json").read_text())

@@ -102,7 +102,7 @@ def refuse_uncovered_conditions(conditions: Sequence[Condition], accuracy: float
     if not refusals:
         return
     left = [one.name for one in conditions if one.name not in refusals and one.name != DIGITAL]
-    remedy = f"evaluate the others alone: only {','.join(left)}" if left else "change the tile"
+    remedy = f"evaluate the others alone: --only {','.join(left)}" if left else "change the tile"
     name, refusal = next(iter(refusals.items()))
     raise InputError(f"condition{'s' if len(refusals) > 1 else ''} {', '.join(refusals)}: {name}: {refusal}; {remedy}")
 
