@@ -136,6 +136,7 @@ class TestWithTorch:
             ({"--only": "wire"}, "no condition wire; this tile has"),
             ({"-o": "task.py"}, "task.py: exists and is not a folder"),
             ({"--accuracy": "2"}, "accuracy"),
+            ({"--store": "tile.toml"}, "tile.toml: cannot keep scores there"),
         ],
     )
     def test_mistakes_are_exit_status_2_with_cause_and_remedy(self, files, capsys, changes, message):

@@ -169,9 +169,10 @@ def test_the_network_is_left_as_it_was():
     task = make_task()
     task.network.train()
     task.network.layers[1].eval()
-    before = digest(task.network)
+    before, state = digest(task.network), torch.get_rng_state()
     evaluate(task, noisy_tile(), only=["together"], n_seed=1)
     assert digest(task.network) == before
+    assert torch.equal(torch.get_rng_state(), state)
     assert (task.network.training, task.network.layers[1].training) == (True, False)
 
 

@@ -112,7 +112,8 @@ def _refusal(condition: Condition, accuracy: float | Literal["exact"]) -> str | 
     if condition.tile is None:
         return None
     try:
-        layer = TileLinear(nn.Linear(1, 1), condition.tile, parameters=condition.parameters, accuracy=accuracy)
+        smallest = nn.utils.skip_init(nn.Linear, 1, 1)  # without a draw from torch's own generator
+        layer = TileLinear(smallest, condition.tile, parameters=condition.parameters, accuracy=accuracy)
         if condition.is_read:
             layer.set_read_noise(torch.Generator())
     except InputError as error:

@@ -253,6 +253,8 @@ def _of_the_user(task: Task, name: str) -> Iterator[None]:
         yield
     except TileModelError as error:
         raise InputError(f"task {task.name}, {name}: {error}") from error
+    except MemoryError:
+        raise
     except Exception as error:
         raise InputError(
             f"task {task.name}, {name}: the network or score raised {type(error).__name__}: {error}; batches are pairs "
