@@ -1,6 +1,7 @@
 """A network evaluated under a tile: which conditions there are, what each changes, what is kept (make check-torch)."""
 
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -182,6 +183,31 @@ def test_a_loader_that_can_be_read_once_will_do():
         make_task(batches=iter(task.batches), calibration=iter(task.calibration)), noisy_tile(), only=["adc"]
     )
     assert np.array_equal(once.scores["adc"], evaluate(task, noisy_tile(), only=["adc"]).scores["adc"])
+
+
+class Shared(nn.Module):
+    """A layer that stands in two places, named arguments, an output with logits."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(2)
+        self.first = nn.Linear(12, 12)
+        self.second = self.first
+
+    def forward(self, *, values, mask):
+        return SimpleNamespace(logits=self.second(torch.tanh(self.first(values * mask))))
+
+
+def test_named_arguments_shared_layers_and_logits():
+    rng = np.random.default_rng(3)
+    values, mask = (torch.from_numpy(rng.normal(size=(50, 12))).float() for _ in range(2))
+    network, batch = Shared(), {"values": values, "mask": mask}
+    target = network(**batch).logits.argmax(dim=-1)
+    task = Task(name="shared", network=network, batches=[(batch, target)], calibration=[batch])
+    found = evaluate(task, pair_tile(array=ARRAY, wires={"r_bit_line_ohm": 2000.0}, read_out=AT_REST))
+    assert found.score("digital") == 1
+    assert found.score("wires") < 1
+    assert found.score("together_compensated") == found.score("quantization") > 0.9
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt("stop"), RuntimeError("no power")])
