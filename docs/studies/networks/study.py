@@ -71,7 +71,12 @@ def _untrained(scores: dict[Job, dict[str, np.ndarray]]) -> Iterator[dict[str, A
     for job, found in scores.items():
         if job.arm is None:
             for name, values in found.items():
-                yield {"network": job.network, "tile": job.tile, "condition": name, **_against(values, found["digital"])}
+                yield {
+                    "network": job.network,
+                    "tile": job.tile,
+                    "condition": name,
+                    **_against(values, found["digital"]),
+                }
 
 
 def _trained(scores: dict[Job, dict[str, np.ndarray]]) -> Iterator[dict[str, Any]]:

@@ -1,10 +1,11 @@
 """The study's tiles: IBM's pair of lines, 512 x 512, from what its simulator assumes to what a hard case would be."""
 
+from pathlib import Path
+
 from tilemodel import load_tile
 from tilemodel.config.noise import NoiseConfig
 from tilemodel.config.tile import TileConfig
 from tilemodel.variants import with_tables
-from pathlib import Path
 
 __all__ = ["TILES", "tile_called"]
 

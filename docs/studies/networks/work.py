@@ -187,7 +187,9 @@ def _with_head_of_the_tile(job: Job, tile: TileConfig, size: Size) -> dict[str, 
 
         def made(seed: int = seed) -> nn.Module:
             analog = convert(start.encoder, tile)
-            calibrate_ranges(analog, [_arguments(batch) for (batch,) in _calibration(job.network, size)], clipped_fraction=1e-4)
+            calibrate_ranges(
+                analog, [_arguments(batch) for (batch,) in _calibration(job.network, size)], clipped_fraction=1e-4
+            )
             reads = torch.Generator().manual_seed(1000 + seed)
             for module in analog.modules():
                 if hasattr(module, "set_read_noise"):
