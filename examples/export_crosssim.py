@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, os.environ["CROSSSIM_PATH"])
+sys.path.insert(0, sys.argv[1])
 from simulator.backend import ComputeBackend
 
 ComputeBackend(use_gpu=False)  # before anything else of it
-from simulator import AnalogCore, CrossSimParameters  # noqa: E402
+from crosssim_tile import make_parameters  # noqa: E402
+from simulator import AnalogCore  # noqa: E402
 
 folder = Path(sys.argv[1])
 unit = json.loads((folder / "units.json").read_text())["charge_per_output_coulomb"]
 rng = np.random.default_rng(0)
 weights = np.clip(rng.normal(0, 1 / 3, (16, 64)), -1, 1)
-core = AnalogCore(weights, params=CrossSimParameters.from_json(folder / "crosssim.json"))
+core = AnalogCore(weights, params=make_parameters())
 
 inputs = rng.uniform(-1, 1, (20, 64))
 found = np.array([core.matvec(x) for x in inputs])

@@ -198,7 +198,7 @@ def test_torch_refuses_what_its_layer_cannot_hold(tile, reason):
         TARGETS["torch"](probe_of(tile))
 
 
-@pytest.mark.parametrize("target", ["aihwkit-lightning", "crosssim", "memtorch", "neurosim"])
+@pytest.mark.parametrize("target", ["aihwkit-lightning", "memtorch", "neurosim"])
 def test_a_clamp_offset_is_listed_with_its_own_error(target):
     """Of a tile without wires whose clamps alone are off, that loss is the whole error; no loss is the whole twice."""
     probe = probe_of(pair_tile(wires={"r_bit_line_ohm": 0.0}, read_out={"v_clamp_volt": 0.45}))

@@ -21,6 +21,7 @@ from tilemodel.config.operands import Conductances
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.read_out import IdealClamp
 from tilemodel.config.tile import TileConfig
+from tilemodel.exports.bare import pair_gain, second_pair_lost
 from tilemodel.exports.probe import Probe
 from tilemodel.exports.target import Export, Loss
 from tilemodel.exports.without import losses
@@ -116,7 +117,7 @@ def nearest_rail_pair(tile: TileConfig, r_bit_line_ohm: float, v_clamp_volt: flo
 def _predict(probe: Probe) -> FloatArray:
     tile = probe.tile
     near = nearest_rail_pair(tile, _r_bit_line(probe), _V_COMMON + _clamp_offset_volt(probe) * _window_ratio(tile))
-    ratio = getattr(tile.read_out.circuit, "ratio", 1.0)
+    ratio = getattr(tile.read_out.circuit, "ratio", 1.0) * pair_gain(tile)
     spread = np.zeros((len(probe.ticks), near.array.n_row), dtype=np.int64)
     spread[:, ::2] = probe.ticks
     given = probe.conductances
@@ -129,7 +130,7 @@ def _predict(probe: Probe) -> FloatArray:
 def _values(probe: Probe) -> dict[str, Any]:
     tile = probe.tile
     drive, adc, g = tile.drive, tile.adc, tile.conductance
-    ratio = getattr(tile.read_out.circuit, "ratio", 1.0)
+    ratio = getattr(tile.read_out.circuit, "ratio", 1.0) * pair_gain(tile)
     # output 1 is (g_max - g_min) v_read for all of the longest pulse
     unit = ratio * (g.g_max_siemens - g.g_min_siemens) * tile.v_read_volt * drive.n_tick_max * drive.t_lsb_second
     rounding, code_per_output, frequency = (-1.0, -1.0), 0.0, None
@@ -222,14 +223,13 @@ def _is_its_read_law(tile: TileConfig) -> bool:
 
 def _of_cell(probe: Probe) -> list[Loss]:
     cell = probe.tile.cell
-    if cell.kind == "rail_pair":
-        return []
-    what = "both pairs" if cell.kind == "rail_quad" else "G+ and G-"
+    if cell.kind in ("rail_pair", "rail_quad"):
+        return second_pair_lost(probe)
     return [
         Loss(
             quantity="cell",
             value=cell.kind,
-            done=f"{what} sit on one bit line between two rails there; see the error as a whole",
+            done="G+ and G- sit on one bit line between two rails there; see the error as a whole",
             errors=None,
         )
     ]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilemodel.config.adc import LinearAdc
-from tilemodel.exports.bare import bit_lines_lost, clamp_offset_lost
+from tilemodel.exports.bare import bit_lines_lost, clamp_offset_lost, pair_gain
 from tilemodel.exports.probe import NOISE_KINDS, Probe
 from tilemodel.exports.target import Export
 from tilemodel.exports.without import losses
@@ -69,7 +69,7 @@ def _predict(probe: Probe) -> FloatArray:
 
 def _values(probe: Probe) -> dict[str, Any]:
     tile, drive, g = probe.tile, probe.tile.drive, probe.tile.conductance
-    ratio = getattr(tile.read_out.circuit, "ratio", 1.0)
+    ratio = getattr(tile.read_out.circuit, "ratio", 1.0) * pair_gain(tile)
     unit = ratio * (g.g_max_siemens - g.g_min_siemens) * tile.v_read_volt * drive.n_tick_max * drive.t_lsb_second
     n_vec = len(probe.ticks)
     left = left_after_fit(probe.charge_coulomb, _predict(probe))
