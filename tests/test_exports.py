@@ -126,6 +126,18 @@ def test_read_noise_adds_what_its_closed_form_says():
     assert found == pytest.approx(expected, rel=0.1)
 
 
+def test_read_noise_of_a_split_input_is_listed_by_what_passes_share():
+    noisy = noisy_pair()
+    once = quantities(TARGETS["aihwkit"](probe_of(noisy)))
+    assert not [name for name in once if "read" in name]
+    values = noisy.model_dump(mode="json", exclude={"sources"}, exclude_none=True)
+    split = tile_from_mapping({**values, "drive": {**values["drive"], "coding": "split", "split_low_bits": 3}})
+    probe = probe_of(split)
+    lost = quantities(TARGETS["aihwkit"](probe))["read noise from pass to pass"]
+    # slow noise adds up over passes: independent draws are too small, by less than the noise itself
+    assert 0 < lost.max_percent < probe.errors_of_noise(["read"]).max_percent
+
+
 def test_what_a_fit_leaves_is_what_numpy_leaves(rng):
     ideal, charge = rng.normal(size=(20, 3)), rng.normal(size=(20, 3))
     left = left_after_fit(charge, ideal)

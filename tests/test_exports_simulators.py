@@ -13,6 +13,7 @@ from tests.tolerances import ROUNDING
 from tilemodel.config.load import load_noise_preset, tile_from_mapping
 from tilemodel.exports import TARGETS
 from tilemodel.model import TileModel
+from tilemodel.noise.noisy_tile import NoisyTile
 
 if find_spec("torch") is None:
     pytest.skip("torch is not installed", allow_module_level=True)
@@ -119,16 +120,107 @@ def test_codes(adc, volt, tmp_path):
 @needs_aihwkit
 @pytest.mark.usefixtures("float64")
 def test_aihwkits_failures_are_guarded(tmp_path):
-    values = pair_tile(array={"n_col": 3}).model_dump(mode="json", exclude={"sources"}, exclude_none=True)
-    tile = tile_from_mapping({**values, "noise": load_noise_preset("pcm_ibm")})
+    tile = noisy(pair_tile(array={"n_col": 3}))
     probe = probe_of(tile)
     module = module_of(TARGETS["aihwkit"](probe), tmp_path)
-    config = module.make_rpu_config()
-    assert config.forward.apply_xdep_pcm_read_noise
     zeros = np.zeros((2, 4, tile.array.n_row), dtype=np.int64)
-    found = output(config, probe, zeros)
+    found = output(module.make_rpu_config(), probe, zeros)
     assert found.shape == (2, 4, 3)
-    assert np.isfinite(found).all()
+    assert (found == found[0, 0]).all()
+
+
+def noisy(tile, *kinds, read=None):
+    """With those tables of IBM's noise, all if none is named; `read`: another law."""
+    values = tile.model_dump(mode="json", exclude={"sources"}, exclude_none=True)
+    noise = load_noise_preset("pcm_ibm")
+    kept = {k: v for k, v in noise.items() if not kinds or k in kinds or k.startswith("t_")}
+    return tile_from_mapping({**values, "noise": kept if read is None else kept | {"read": read}})
+
+
+POWER_LAW = {
+    "kind": "power_law",
+    "beta": 0.9,
+    "density_slope_per_root_hertz": 2e-6,
+    "density_offset_siemens_per_root_hertz": 2e-12,
+    "f_reference_hertz": 1e6,
+    "f_low_hertz": 1e3,
+    "f_high_hertz": 1e9,
+    "f_white_hertz": 2e8,
+    "t_min_second": 1e-9,
+    "t_max_second": 1e-6,
+}
+READ = {
+    "ibm's": noisy(pair_tile(), "read"),
+    "wires that matter": noisy(
+        pair_tile(wires={"r_bit_line_ohm": 1000.0}, array={"read_out_end": "alternating"}), "read"
+    ),
+    "another law, volts and ticks": noisy(
+        pair_tile(cell={"v_read_volt": 0.1}, drive={"t_lsb_second": 2e-9}), "read", read=POWER_LAW
+    ),
+}
+
+
+@pytest.mark.aihwkit
+@needs_aihwkit
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("name", READ)
+def test_read_noise_is_the_tiles_own(name, tmp_path):
+    """Outputs of many reads: mean, standard deviation and independence between vectors and columns are ours."""
+    tile = READ[name].model_copy(update={"adc": pair_tile(adc={"kind": "ideal"}).adc})
+    probe, n_read = probe_of(tile, n_vec=2), 4000
+    export = TARGETS["aihwkit"](probe)
+    assert not [loss for loss in export.losses if loss.quantity.startswith("noise")]
+    module = module_of(export, tmp_path)
+    torch.manual_seed(2)
+    many = np.repeat(probe.ticks, n_read, axis=0)
+    found = output(module.make_rpu_config(), probe, many) * module.charge_per_output_coulomb()
+    found = found.reshape(2, n_read, -1)
+    chip = NoisyTile(probe.programmed, np.random.default_rng(0))
+    ours = chip.mvm(many, np.random.default_rng(3)).charge_coulomb.reshape(2, n_read, -1)
+    sigma = ours.std(axis=1)
+    assert found.std(axis=1) == pytest.approx(sigma, rel=0.06)  # two draws of 4000: 1.6 %
+    expected = export.predict(probe)
+    assert (np.abs(found.mean(axis=1) - expected) < 5 * sigma / np.sqrt(n_read)).all()
+    together = np.concatenate([found[0], found[1]], axis=1)
+    others = np.corrcoef(together.T)[~np.eye(together.shape[1], dtype=bool)]
+    assert np.abs(others).max() < 5 / np.sqrt(n_read)
+
+
+@pytest.mark.aihwkit
+@needs_aihwkit
+@pytest.mark.usefixtures("float64")
+def test_read_noise_comes_before_the_oscillator(tmp_path):
+    tile = noisy(pair_tile(adc=CCO), "read")
+    probe, n_read = probe_of(tile, n_vec=1), 4000
+    module = module_of(TARGETS["aihwkit"](probe), tmp_path)
+    torch.manual_seed(2)
+    many = np.repeat(probe.ticks, n_read, axis=0)
+    codes = output(module.make_rpu_config(), probe, many) * module.code_per_output()
+    assert np.abs(codes - np.rint(codes)).max() < 1e-6
+    ours = NoisyTile(probe.programmed, np.random.default_rng(0)).mvm(many, np.random.default_rng(3)).code
+    assert ours.std(axis=0).min() > 1
+    assert codes.std(axis=0) == pytest.approx(ours.std(axis=0), rel=0.06)
+
+
+@pytest.mark.aihwkit
+@needs_aihwkit
+@pytest.mark.usefixtures("float64")
+def test_read_noise_acts_in_training_too_and_has_no_gradient(tmp_path):
+    tile = noisy(pair_tile(adc={"kind": "ideal"}), "read")
+    probe, n_read = probe_of(tile, n_vec=1), 4000
+    module = module_of(TARGETS["aihwkit"](probe), tmp_path)
+    config, weights = module.make_rpu_config(), weights_of(probe)
+    analog = config.simulator_tile_class(*weights.shape, config)
+    analog.set_weights(torch.tensor(weights.T.copy()))
+    torch.manual_seed(2)
+    inputs = torch.tensor(np.repeat(probe.ticks, n_read, axis=0) / tile.drive.n_tick_max, requires_grad=True)
+    found = analog.forward(inputs, is_test=False)
+    found.sum().backward()
+    assert torch.allclose(inputs.grad, analog.weight.detach().sum(dim=0).expand_as(inputs.grad))
+    chip = NoisyTile(probe.programmed, np.random.default_rng(0))
+    ours = chip.mvm(np.repeat(probe.ticks, n_read, axis=0), np.random.default_rng(3)).charge_coulomb
+    sigma = found.detach().numpy().std(axis=0) * module.charge_per_output_coulomb()
+    assert sigma == pytest.approx(ours.std(axis=0), rel=0.07)  # and the wires, which training leaves out
 
 
 @pytest.mark.aihwkit

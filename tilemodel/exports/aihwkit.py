@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from tilemodel.config.adc import CcoAdc, IdealAdc, LinearAdc
 from tilemodel.config.cell import GatedCell, LinearDevice, RailPairCell
 from tilemodel.config.errors import InputError
-from tilemodel.config.load import load_noise_preset
 from tilemodel.config.noise import NoiseConfig
 from tilemodel.config.operands import Conductances
 from tilemodel.config.passes import tile_passes
@@ -23,9 +22,11 @@ from tilemodel.config.read_out import IdealClamp
 from tilemodel.config.tile import TileConfig
 from tilemodel.exports.bare import pair_gain, second_pair_lost
 from tilemodel.exports.probe import Probe
+from tilemodel.exports.read_variance import row_read_variance, sigma_errors
 from tilemodel.exports.target import Export, Loss
 from tilemodel.exports.without import losses
 from tilemodel.model import TileModel
+from tilemodel.noise.read_noise import tile_process
 from tilemodel.parameters import DrivenParameters
 from tilemodel.variants import with_tables
 from tilemodel.version import VERSION
@@ -35,7 +36,7 @@ __all__ = ["export_aihwkit", "nearest_rail_pair"]
 FloatArray = NDArray[np.float64]
 
 TARGET_VERSION = "aihwkit 1.1.0"
-_V_COMMON, _V_READ, _T_LSB = 0.4, 0.2, 1e-9
+_V_COMMON, _V_READ = 0.4, 0.2
 _MODES = {"conventional": "ONE_PASS", "split": "SPLIT_MODE", "bit_wise": "BIT_WISE"}
 _DONE = {
     "row wires": "left out: its rails are ideal",
@@ -45,15 +46,9 @@ _DONE = {
     "access": "left out: its cells always conduct; the state dependence of the IR drop with it",
     "window": "left out: it integrates settled currents",
     "mismatch": "left out: all columns are alike",
-    "telegraph": "left out",
     "faults": "left out",
     "spread": "left out",
 }
-_READ_LAW = "left out: its law of read noise is hard-coded and not this one"
-_READ_SAME = (
-    "switched on in training and inference, but coarser: one duration for all rows and vectors of a batch, and only "
-    "|G+ - G-| is perturbed"
-)
 
 
 def export_aihwkit(probe: Probe) -> Export:
@@ -66,11 +61,16 @@ def export_aihwkit(probe: Probe) -> Export:
         raise InputError(f"tile {tile.name}: aihwkit's IR-drop tile has pulses only; drive.coding is 'amplitude'")
     values = _values(probe)
     module = files("tilemodel.exports.modules").joinpath("aihwkit_tile.py").read_text(encoding="utf-8")
-    read_is_its_own = values["forward"]["apply_xdep_pcm_read_noise"]
-    done = {**_DONE, "read": _READ_SAME if read_is_its_own else _READ_LAW}
+    done = dict(_DONE)
     if not isinstance(tile.adc, CcoAdc | LinearAdc | IdealAdc):
         done["adc"] = "left out: it has oscillators and rounding only"
-    found = [*losses(probe, done), *_of_geometry(probe), *_of_cell(probe), *_of_linear_adc(tile)]
+    found = [
+        *losses(probe, done),
+        *_of_geometry(probe),
+        *_of_cell(probe),
+        *_of_linear_adc(tile),
+        *_of_passes(probe),
+    ]
     return Export(
         target="aihwkit",
         target_version=TARGET_VERSION,
@@ -141,7 +141,6 @@ def _values(probe: Probe) -> dict[str, Any]:
         largest = 2 ** (adc.adc_bits - 1) - 1
         rounding = (1 / (2 * largest), adc.charge_full_scale_coulomb / unit)
         code_per_output = largest * unit / adc.charge_full_scale_coulomb
-    noise = tile.noise
     return {
         "schema_version": "tilemodel-export-aihwkit-1",
         "written_by": f"tilemodel {VERSION}",
@@ -161,17 +160,18 @@ def _values(probe: Probe) -> dict[str, Any]:
             "adc_frequency": frequency,
             "out_res": rounding[0],
             "out_bound": rounding[1],
-            "apply_xdep_pcm_read_noise": _is_its_read_law(tile),
         },
         "units": {"code_per_output": code_per_output, "charge_per_output_coulomb": unit},
-        "noise": _noise_values(noise),
+        "noise": _noise_values(tile),
     }
 
 
-def _noise_values(noise: NoiseConfig | None) -> dict[str, Any]:
+def _noise_values(tile: TileConfig) -> dict[str, Any]:
     """The laws with conductances in microsiemens, as aihwkit has them; None where there is none."""
-    values: dict[str, Any] = dict.fromkeys(("programming", "drift", "long_term"))
-    for name in values:
+    noise = tile.noise
+    values: dict[str, Any] = {"read": _read_values(noise, tile.drive.t_lsb_second)}
+    for name in ("programming", "drift", "long_term"):
+        values[name] = None
         law = None if noise is None else getattr(noise, name)
         if law is None:
             continue
@@ -181,6 +181,20 @@ def _noise_values(noise: NoiseConfig | None) -> dict[str, Any]:
             plain["coefficients_microsiemens"] = [1e6 * c for c in plain.pop("coefficients_siemens")]
         values[name] = plain
     return values
+
+
+def _read_values(noise: NoiseConfig | None, t_lsb_second: float) -> dict[str, Any] | None:
+    """The process of read and telegraph noise: Lorentzians by rate, weights per power of G, and white noise."""
+    process = None if noise is None else tile_process(noise)
+    if process is None:
+        return None
+    unit = np.array([1e12, 1e6, 1.0])
+    return {
+        "t_lsb_second": t_lsb_second,
+        "rate_per_second": process.rate_per_second.tolist(),
+        "weight": (unit[:, np.newaxis] * process.weight).tolist(),
+        "white": (unit * process.white).tolist(),
+    }
 
 
 def _r_bit_line(probe: Probe) -> float:
@@ -208,17 +222,19 @@ def _window_ratio(tile: TileConfig) -> float:
     return ours / theirs
 
 
-def _is_its_read_law(tile: TileConfig) -> bool:
-    """Whether read noise is the law that aihwkit has in its code, at its tick, in one pass.
-
-    A pass without any pulse ends its read noise in an error, and split and bit-wise inputs have such passes.
-    """
-    if tile.noise is None or tile.noise.read is None or tile.drive.t_lsb_second != _T_LSB:
-        return False
-    if tile.drive.coding != "conventional":
-        return False
-    own = NoiseConfig.model_validate({**load_noise_preset("pcm_ibm")}).read
-    return tile.noise.read == own
+def _of_passes(probe: Probe) -> list[Loss]:
+    """Read noise is drawn anew in every pass."""
+    noise = probe.tile.noise
+    if noise is None or tile_process(noise) is None or len(tile_passes(probe.tile, probe.ticks)) == 1:
+        return []
+    return [
+        Loss(
+            quantity="read noise from pass to pass",
+            value=probe.tile.drive.coding,
+            done="drawn anew in every pass; the error is that of the outputs' standard deviation",
+            errors=sigma_errors(probe, row_read_variance(probe, between_passes=False)),
+        )
+    ]
 
 
 def _of_cell(probe: Probe) -> list[Loss]:

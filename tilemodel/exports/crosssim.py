@@ -19,8 +19,9 @@ from tilemodel.ends import end_resistance_ohm
 from tilemodel.exports.bare import clamp_offset_lost, second_pair_lost
 from tilemodel.exports.crosssim_circuit import coulomb_per_current, is_pair, parasitics, predict
 from tilemodel.exports.crosssim_converter import clamp_offset_volt, clamp_share, conversion_lost, converter_law
-from tilemodel.exports.crosssim_noise import mean_read_variance, noise_values, read_lost
+from tilemodel.exports.crosssim_noise import noise_values, read_lost
 from tilemodel.exports.probe import Probe
+from tilemodel.exports.read_variance import mean_read_variance
 from tilemodel.exports.target import Export, Loss
 from tilemodel.exports.without import losses
 from tilemodel.noise.read_noise import tile_process

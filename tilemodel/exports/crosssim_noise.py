@@ -6,17 +6,13 @@ Conductances are in units of the largest one.
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tilemodel.config.passes import tile_passes
 from tilemodel.exports.probe import Probe
+from tilemodel.exports.read_variance import mean_read_variance, sigma_errors
 from tilemodel.exports.target import Loss
 from tilemodel.noise.read_noise import tile_process
-from tilemodel.noise.timing import ReadWindows
 
-__all__ = ["mean_read_variance", "noise_values", "read_lost"]
-
-FloatArray = NDArray[np.float64]
+__all__ = ["noise_values", "read_lost"]
 
 
 def noise_values(probe: Probe) -> dict[str, Any]:
@@ -48,45 +44,12 @@ def noise_values(probe: Probe) -> dict[str, Any]:
     return values
 
 
-def _row_read_variance(probe: Probe) -> FloatArray:
-    """Variance of a row's read noise in tick times conductance, all passes, per power of G: [3, n_vec, n_row]."""
-    tile, noise = probe.tile, probe.tile.noise
-    assert noise is not None
-    process = tile_process(noise)
-    assert process is not None
-    drives = tile_passes(tile, probe.ticks)
-    windows = ReadWindows.of_passes(tile, noise, process, drives)
-    total = np.zeros((3, *probe.ticks.shape))
-    for p, first in enumerate(drives):
-        for q in range(p, len(drives)):
-            second = drives[q]
-            covariance = windows.covariance(p, first.n_tick, q, second.n_tick)
-            weight = (1 if p == q else 2) * first.factor * second.factor
-            total += weight * first.tick_area * second.tick_area * covariance
-    return total
-
-
-def mean_read_variance(probe: Probe) -> FloatArray:
-    """Variance of a cell per power of G, [3]: the one with which the probe's outputs have their own mean variance."""
-    squares = float((probe.ticks.astype(np.float64) ** 2).sum())
-    mean: FloatArray = _row_read_variance(probe).sum(axis=(1, 2)) / max(squares, 1.0)
-    return mean
-
-
 def read_lost(probe: Probe) -> list[Loss]:
-    """One sigma for pulses of all lengths: by how much the outputs' standard deviations are off, on ideal wires."""
-    tile, noise = probe.tile, probe.tile.noise
+    """One sigma for pulses of all lengths."""
+    noise = probe.tile.noise
     if noise is None or tile_process(noise) is None:
         return []
-    powers = np.stack(
-        [sum(np.where(g > 0, g**power, 0.0) for g in probe.conductances.arrays().values()) for power in range(3)]
-    )
     squares = probe.ticks.astype(np.float64) ** 2
-    ours = np.einsum("kvr,krc->vc", _row_read_variance(probe), powers)
-    theirs = np.einsum("k,vr,krc->vc", mean_read_variance(probe), squares, powers)
-    ratio = float(getattr(tile.read_out.circuit, "ratio", 1.0))
-    unit = ratio * tile.v_read_volt * tile.drive.t_lsb_second
-    off = (np.sqrt(np.maximum(theirs, 0.0)) - np.sqrt(np.maximum(ours, 0.0))) * unit
     names = [f"[noise.{name}]" for name in ("read", "telegraph") if getattr(noise, name) is not None]
     return [
         Loss(
@@ -94,6 +57,6 @@ def read_lost(probe: Probe) -> list[Loss]:
             value=", ".join(names),
             done="TileDevice: sigma(G) as fitted, but for pulses of all lengths the mean over the probe; "
             "the error is that of the outputs' standard deviation",
-            errors=probe.errors(probe.charge_coulomb + off),
+            errors=sigma_errors(probe, np.multiply.outer(mean_read_variance(probe), squares)),
         )
     ]

@@ -4,6 +4,7 @@ Written by `tilemodel export --to aihwkit`. Run networks with `torch.set_default
 errors count: in float32 aihwkit lengthens pulses of some widths (not those of 8 bits).
 """
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from aihwkit.inference.converter.conductance import SinglePairConductanceConvert
 from aihwkit.inference.noise.base import BaseNoiseModel
 from aihwkit.simulator.configs import TorchInferenceRPUConfigIRDropT
 from aihwkit.simulator.parameters.enums import AnalogMVType, BoundManagementType, NoiseManagementType
+from aihwkit.simulator.tiles.analog_mvm_irdrop_t import AnalogMVMIRDropT
 from aihwkit.simulator.tiles.torch_tile_irdrop_t import TorchSimulatorTileIRDropT
 from torch import Tensor
 
 VALUES: dict[str, Any] = json.loads((Path(__file__).parent / "aihwkit.json").read_text())
+_V_READ = 0.2
 
 
 class TileNoise(BaseNoiseModel):
@@ -63,11 +66,93 @@ class TileNoise(BaseNoiseModel):
         return torch.clamp(g, min=0.0)
 
 
-class GuardedTile(TorchSimulatorTileIRDropT):
-    """aihwkit's tile without three of its failures: odd column counts, inputs of three dimensions, all-zero batches.
+class TileMVM(AnalogMVMIRDropT):
+    """aihwkit's product with the tile's read noise on what the converters see.
 
-    A batch of zeros has no duration to take its read noise from: it is read without.
+    Each cell deviates by its mean over its row's pulse, anew for every vector and pass; to first order, so that noise
+    is a normal deviate of each output. In place of aihwkit's own read noise, which has one law, one duration for a
+    whole batch, and none for an input of zeros.
     """
+
+    @classmethod
+    def _matmul_irdrop(
+        cls,
+        weight: Tensor,
+        input_: Tensor,
+        trans: bool,
+        io_pars: Any,
+        ir_drop: float,
+        t_max: float,
+        time_steps: int,
+        phys_input_size: int,
+        g_converter: SinglePairConductanceConverter,
+        info: str | None = None,
+    ) -> Tensor:
+        arguments = (ir_drop, t_max, time_steps, phys_input_size, g_converter, info)
+        if VALUES["noise"]["read"] is None:
+            return super()._matmul_irdrop(weight, input_, trans, io_pars, *arguments)
+        longest = io_pars.inp_bound / cls._get_res(io_pars.inp_res) / 2
+        rows, columns = cls._pad_symmetric(input_, weight.T, phys_input_size=phys_input_size)
+        g, params = g_converter.convert_to_conductances(columns)
+        noise = _read_noise(torch.round(rows.abs() * longest), g[0], g[1], ir_drop * io_pars.ir_drop_rs)
+        io = copy.copy(io_pars)
+        io.noise_to_convert = [noise[:, 0::2], noise[:, 1::2]]
+        output: Tensor = super()._matmul_irdrop(weight, input_, trans, io, *arguments)
+        if io_pars.adc_quantization and ir_drop > 0:
+            return output
+        return output + noise / (params["scale_ratio"] * _V_READ * longest)
+
+    @classmethod
+    def _apply_adc_quantization(cls, mvm: Tensor, io_pars: Any) -> Tensor:
+        noise = getattr(io_pars, "noise_to_convert", None)
+        return super()._apply_adc_quantization(mvm if noise is None else mvm + noise.pop(0), io_pars)
+
+
+@torch.no_grad()
+def _read_noise(ticks: Tensor, g_plus: Tensor, g_minus: Tensor, r_ohm: float) -> Tensor:
+    """A draw for pulses `ticks` [n_vec, n_row] of cells [n_row, n_col] in microsiemens: [n_vec, n_col], uA ticks."""
+    share = _share(g_plus + g_minus, 1e-6 * r_ohm)
+    variance = torch.zeros(ticks.shape[0], g_plus.shape[1]).to(g_plus)
+    for power, table in enumerate(_variance_of_ticks(int(ticks.max()))):
+        cells = sum(torch.where(g > 0, g**power, torch.zeros_like(g)) for g in (g_plus, g_minus))
+        variance += (ticks**2 * table.to(g_plus)[ticks.long()]) @ (share**2 * cells)
+    return _V_READ * variance.clamp(min=0.0).sqrt() * torch.randn_like(variance)
+
+
+def _variance_of_ticks(n_max: int) -> Tensor:
+    """Variance of a cell's mean over 0 to `n_max` ticks per power of its conductance [microsiemens], [3, n_max + 1]."""
+    law = VALUES["noise"]["read"]
+    duration = law["t_lsb_second"] * torch.arange(1, n_max + 1, dtype=torch.float64)
+    y = torch.outer(torch.tensor(law["rate_per_second"], dtype=torch.float64), duration)
+    mean = torch.where(y < 1e-4, 1 - y / 3, 2 * (y + torch.expm1(-y)) / y**2)
+    white = torch.outer(torch.tensor(law["white"], dtype=torch.float64), 0.5 / duration)
+    variance = torch.tensor(law["weight"], dtype=torch.float64) @ mean + white
+    return torch.nn.functional.pad(variance, (1, 0))
+
+
+def _share(total: Tensor, r_megohm: float) -> Tensor:
+    """How much of a cell's current reaches its converter, [n_row, n_col]: voltages of the ladder, driven from there.
+
+    Even columns are read behind the last row, odd ones before the first, half a segment away.
+    """
+    turned = total.clone()
+    turned[:, 1::2] = total[:, 1::2].flip(0)
+    volt, current, volts = torch.ones_like(total[0]), torch.zeros_like(total[0]), []
+    for g in turned:
+        volt = volt + r_megohm * current
+        current = current + g * volt
+        volts.append(volt)
+    share = torch.stack(volts) / (volt + 0.5 * r_megohm * current)
+    share[:, 1::2] = share[:, 1::2].flip(0)
+    return share
+
+
+class GuardedTile(TorchSimulatorTileIRDropT):
+    """aihwkit's tile without its failures at odd column counts and inputs of three dimensions, with our read noise."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._analog_mvm = TileMVM
 
     def forward(
         self,
@@ -83,22 +168,16 @@ class GuardedTile(TorchSimulatorTileIRDropT):
         weight = self.weight if is_test else self.modify_weight(self.weight, self._modifier, x_input.shape[0])
         n_col = weight.shape[0]
         even = torch.nn.functional.pad(weight, (0, 0, 0, n_col % 2))
-        io = self._f_io
-        noisy = io.apply_xdep_pcm_read_noise
-        io.apply_xdep_pcm_read_noise = noisy and bool(x_input.any())
-        try:
-            output = self._analog_mvm.matmul(
-                even,
-                x_input.reshape(-1, x_input.shape[-1]),
-                io,
-                False,
-                is_test,
-                phys_input_size=self._phys_input_size,
-                g_converter=self._g_converter,
-                out_noise_values=self.out_noise_values,
-            )
-        finally:
-            io.apply_xdep_pcm_read_noise = noisy
+        output = self._analog_mvm.matmul(
+            even,
+            x_input.reshape(-1, x_input.shape[-1]),
+            self._f_io,
+            False,
+            is_test,
+            phys_input_size=self._phys_input_size,
+            g_converter=self._g_converter,
+            out_noise_values=self.out_noise_values,
+        )
         return output[:, :n_col].reshape(*x_input.shape[:-1], n_col)
 
 
@@ -122,7 +201,6 @@ def make_rpu_config(n_row: int | None = None) -> TorchInferenceRPUConfigIRDropT:
     io.adc_quantization = given["adc_quantization"]
     if given["adc_quantization"]:
         io.adc_frequency = given["adc_frequency"]
-    io.apply_xdep_pcm_read_noise = given["apply_xdep_pcm_read_noise"]
     return config
 
 
