@@ -167,7 +167,7 @@ READ = {
 def test_read_noise_is_the_tiles_own(name, tmp_path):
     """Outputs of many reads: mean, standard deviation and independence between vectors and columns are ours."""
     tile = READ[name].model_copy(update={"adc": pair_tile(adc={"kind": "ideal"}).adc})
-    probe, n_read = probe_of(tile, n_vec=2), 4000
+    probe, n_read = probe_of(tile, n_vec=2), 2000
     export = TARGETS["aihwkit"](probe)
     assert not [loss for loss in export.losses if loss.quantity.startswith("noise")]
     module = module_of(export, tmp_path)
@@ -178,7 +178,7 @@ def test_read_noise_is_the_tiles_own(name, tmp_path):
     chip = NoisyTile(probe.programmed, np.random.default_rng(0))
     ours = chip.mvm(many, np.random.default_rng(3)).charge_coulomb.reshape(2, n_read, -1)
     sigma = ours.std(axis=1)
-    assert found.std(axis=1) == pytest.approx(sigma, rel=0.06)  # two draws of 4000: 1.6 %
+    assert found.std(axis=1) == pytest.approx(sigma, rel=0.09)  # two draws of 2000: 2.2 %
     expected = export.predict(probe)
     assert (np.abs(found.mean(axis=1) - expected) < 5 * sigma / np.sqrt(n_read)).all()
     together = np.concatenate([found[0], found[1]], axis=1)
