@@ -15,7 +15,10 @@ from tilemodel.config.layout import cell_layout, lines_read_north
 from tilemodel.config.mismatch import draw_chip
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.read_out import IdealClamp, ResistiveClamp
+from tilemodel.conversion import converter_bank
 from tilemodel.ends import end_resistance_ohm
+from tilemodel.exports.circuit_bench import FARAD, HOLD, SAMPLE, control_waves, schedule
+from tilemodel.exports.circuit_converter import code_expression, conversion_losses, converts, level_rate, level_shift
 from tilemodel.exports.probe import NOISE_KINDS, Probe
 from tilemodel.exports.target import Export, Loss
 from tilemodel.exports.without import losses
@@ -24,11 +27,10 @@ from tilemodel.model import TileModel
 from tilemodel.parameters import DrivenParameters, GatedParameters
 from tilemodel.solvers.ladder import transfer_to_clamp
 
-__all__ = ["check_line_ends", "delay_second", "export_ngspice", "rows_resist", "schedule", "settling_loss"]
+__all__ = ["check_line_ends", "delay_second", "export_ngspice", "rows_resist", "settling_loss"]
 
 FloatArray = NDArray[np.float64]
 
-_N_BENCH = 4
 _STEPS_PER_TICK = 4
 
 
@@ -45,14 +47,14 @@ def export_ngspice(probe: Probe) -> Export:
             "Ohmic devices on ideal rows; take [cell.device] kind = 'linear' and rows without resistance"
         )
     check_line_ends(probe, "ngspice")
-    done = {"adc": "left out: the lines end at their clamps", **dict.fromkeys(NOISE_KINDS, "left out: it is quiet")}
-    body = _linear_lines(probe) if solver == "linear" else _gated_lines(probe)
+    done = dict.fromkeys(NOISE_KINDS, "left out: it is quiet")
+    body = [*(_linear_lines(probe) if solver == "linear" else _gated_lines(probe)), *_converters(probe)]
     return Export(
         target="ngspice",
         target_version="ngspice 39",
         upkeep="ours",
         files={"tile.sub": "\n".join(body) + "\n", "bench.cir": "\n".join(_bench(probe)) + "\n"},
-        losses=(*losses(probe, done), *_of_lines(probe)),
+        losses=(*losses(probe, done), *conversion_losses(probe), *_of_lines(probe)),
         predict=_predict,
     )
 
@@ -151,55 +153,67 @@ def _gated_lines(probe: Probe) -> Iterator[str]:
         yield ".ends"
 
 
-def schedule(probe: Probe) -> tuple[list[list[tuple[float, float]]], list[tuple[int, int, float, float]]]:
-    """All passes of the first vectors in a row: points (second, height) of each row, and windows.
-
-    A window is (pass, vector, start [second], end [second]).
-    """
-    tile, drive = probe.tile, probe.tile.drive
-    rows: list[list[tuple[float, float]]] = [[(0.0, 0.0)] for _ in range(tile.array.n_row)]
-    windows, start, edge = [], 0.0, max(drive.t_edge_second, 1e-12)
-    for number, each in enumerate(tile_passes(tile, probe.ticks[:_N_BENCH])):
-        window = tile.t_window_second(each.n_tick_max)
-        for vector in range(len(each.n_tick)):
-            for row, points in enumerate(rows):
-                height, end = float(each.height[vector, row]), start + each.n_tick[vector, row] * drive.t_lsb_second
-                if height:
-                    times = (start + edge / 10, start + edge, end + edge / 10, end + edge)
-                    points += zip(times, (0.0, height, height, 0.0), strict=True)
-            windows.append((number, vector, start, start + window))
-            start += window
-    return rows, windows
+def _converters(probe: Probe) -> Iterator[str]:
+    """`adc<line>`: what flows from the line to its clamp, integrated while `run` is 1, and at `sample` its code."""
+    if not converts(probe):
+        return
+    tile, bank = probe.tile, converter_bank(probe.tile)
+    sign = "-" if tile.is_gated else ""
+    hold = HOLD / tile.drive.t_lsb_second * FARAD
+    for line in range(bank.n_line):
+        rate = level_rate(bank, line, f"{sign}i(Vflow)")
+        level = f"(V(level,ref)+({level_shift(bank, line)!r}))"
+        yield f".subckt adc{line} line clamp reset run sample code ref"
+        yield "Vflow line clamp 0"
+        yield f"Blevel ref level I={FARAD!r}*V(run,ref)*({rate})-{hold!r}*V(reset,ref)*V(level,ref)"
+        yield f"Clevel level ref {FARAD!r}"
+        yield f"Bcode code ref V=V(sample,ref)*({code_expression(bank, level)})"
+        yield ".ends"
 
 
 def _bench(probe: Probe) -> Iterator[str]:
-    """All passes of the first vectors, one after another; prints `q_<pass>_<vector>_<line>` in coulomb."""
+    """All passes of the first vectors; prints `q_<pass>_<vector>_<line>` in coulomb, and `code_...` of the same."""
     tile, chip, drive = probe.tile, draw_chip(probe.tile), probe.tile.drive
     gated = tile.is_gated
     parameters = probe.model.parameters
     level = parameters.v_clamp_volt if isinstance(parameters, DrivenParameters) else tile.v_read_volt
     n_line = cell_layout(tile, probe.conductances).g_siemens.shape[2]
     rows, windows = schedule(probe)
-    start = windows[-1][3]
+    stop = windows[-1][3] + drive.t_lsb_second
     sign = "-" if gated else ""
     measures = [
         f"meas tran q_{number}_{vector}_{line} INTEG q{line} from={begin:.12g} to={end:.12g}"
         for number, vector, begin, end in windows
         for line in range(n_line)
     ]
+    if converts(probe):
+        measures += [
+            f"meas tran code_{number}_{vector}_{line} FIND v(code{line}) AT={end + SAMPLE * drive.t_lsb_second:.12g}"
+            for number, vector, _, end in windows
+            for line in range(n_line)
+        ]
     yield f"* Charges of {tile.name}, by tilemodel: ngspice -b bench.cir"
     yield ".include tile.sub"
     yield ".options reltol=1e-6 abstol=1e-14 vntol=1e-10 chgtol=1e-18"
     yield from (
         f"Vr{row} r{row} 0 PWL({' '.join(f'{t:.12g} {h:.12g}' for t, h in points)})" for row, points in enumerate(rows)
     )
+    yield from (
+        f"* pass {number} counts {each.factor} times" for number, each in enumerate(tile_passes(tile, probe.ticks[:1]))
+    )
+    if converts(probe):
+        for name, points in control_waves(probe, windows).items():
+            yield f"V{name} {name} 0 PWL({' '.join(f'{t:.12g} {v:.12g}' for t, v in points)})"
     ports = " ".join(f"r{row}" for row in range(tile.array.n_row))
     for line in range(n_line):
-        yield f"Vclamp{line} c{line} 0 {level + chip.clamp_offset_volt[line]:.12g}"
+        end = f"k{line}" if converts(probe) else f"c{line}"
+        yield f"Vclamp{line} {end} 0 {level + chip.clamp_offset_volt[line]:.12g}"
         yield f"X{line} {ports} c{line} 0 line{line}"
+        if converts(probe):
+            yield f"Xadc{line} c{line} k{line} reset run sample code{line} 0 adc{line}"
     yield ".control"
     yield "set numdgt=12"
-    yield f"tran {drive.t_lsb_second / _STEPS_PER_TICK:.12g} {start:.12g} 0 {drive.t_lsb_second / _STEPS_PER_TICK:.12g}"
+    yield f"tran {drive.t_lsb_second / _STEPS_PER_TICK:.12g} {stop:.12g} 0 {drive.t_lsb_second / _STEPS_PER_TICK:.12g}"
     yield from (f"let q{line} = {sign}i(Vclamp{line})" for line in range(n_line))
     yield from measures
     yield "quit"
