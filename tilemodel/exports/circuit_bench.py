@@ -1,7 +1,5 @@
 """Waves of the test benches of circuit exports: rows, and what starts and ends their converters."""
 
-import numpy as np
-
 from tilemodel.config.passes import tile_passes
 from tilemodel.exports.probe import Probe
 
