@@ -222,6 +222,11 @@ def test_a_clamp_offset_is_listed_with_its_own_error(target):
     assert found["clamp offset"].max_percent == pytest.approx(whole.max_percent, rel=0.01)
 
 
+def test_lightning_needs_more_vectors_than_its_fit_has_numbers():
+    with pytest.raises(InputError, match="at least 3"):
+        TARGETS["aihwkit-lightning"](probe_of(pair_tile(), n_vec=2))
+
+
 def test_lightnings_wires_are_charged_with_their_own_error_alone():
     tile = pair_tile(wires={"r_bit_line_ohm": 20.0}, read_out={"v_clamp_volt": 0.45})
     probe = probe_of(tile)

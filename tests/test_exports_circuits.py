@@ -123,14 +123,16 @@ def test_sub_circuits_give_the_whole_circuits_charges(name, tmp_path):
 
 
 @pytest.mark.spice
-def test_curved_access_and_pulse_charges_give_what_is_predicted(tmp_path):
+@pytest.mark.parametrize(("slope", "cell"), [(1e7, "POLY(2)"), (1e8, "sqrt")], ids=["series", "root"])
+def test_curved_access_and_pulse_charges_give_what_is_predicted(slope, cell, tmp_path):
     probe = probe_of(TILES["switch, wires that matter"], n_vec=3)
     fitted = probe.model.parameters.model_copy(
-        update={"r_access_slope_ohm_per_ampere": 1e7, "q_pulse_coulomb": 1e-16, "c_pulse_farad": 1e-16}
+        update={"r_access_slope_ohm_per_ampere": slope, "q_pulse_coulomb": 1e-16, "c_pulse_farad": 1e-16}
     )
     probe = dataclasses.replace(probe, model=probe.model.model_copy(update={"parameters": fitted}))
     export = TARGETS["ngspice"](probe)
     assert "charge at pulse ends" in [loss.quantity for loss in export.losses]
+    assert cell in export.files["tile.sub"]
     found, predicted = printed(export, tmp_path), export.predict(probe)
     pairs = predicted.shape[1]
     charges = np.array([found[0, *index] for index in np.ndindex(3, pairs * 2)]).reshape(3, pairs, 2)

@@ -172,6 +172,19 @@ def test_where_it_can_represent_the_circuit_it_is_our_model(package, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_two_cores_have_both_read_out_ends(package, tmp_path):
+    wires, ends = {"r_bit_line_ohm": 200.0}, {"read_out_end": "alternating", "n_col": 5}
+    probe = probe_of(pair_tile(wires=wires, array=ends, adc={"kind": "ideal"}))
+    core, unit, export = core_of(package, probe, tmp_path)
+    inputs = probe.ticks / probe.tile.drive.n_tick_max
+    assert [loss.quantity for loss in export.losses] == ["read-out end"]
+    both = sys.modules[f"crosssim_tile_{tmp_path.name}"].make_core(weights_of(probe).T)
+    largest = np.abs(probe.charge_coulomb).max()
+    assert np.abs([core.matvec(x) * unit for x in inputs] - probe.charge_coulomb).max() > 1e-3 * largest
+    assert np.abs([both.matvec(x) * unit for x in inputs] - probe.charge_coulomb).max() < CROSSSIM * largest
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_its_converter_is_ours(package, tmp_path):
     wires = {"r_bit_line_ohm": 0.0, "c_bit_line_farad": 0.0}
     tile = pair_tile(adc={**LINEAR, "inl_lsb": []}, wires=wires, read_out={"v_clamp_volt": 0.4})

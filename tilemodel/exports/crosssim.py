@@ -145,6 +145,7 @@ def _tile_values(probe: Probe) -> dict[str, Any]:
             "r_bit_line": probe.model.parameters.r_bit_line_ohm * g.g_max_siemens,
             "r_end": end_resistance_ohm(tile) * g.g_max_siemens if parasitics(probe)["enable"] else 0.0,
         },
+        "read_out_end": tile.array.read_out_end,
         "noise": noise_values(probe),
         "clamp_offset_volt": clamp_offset_volt(probe),
         "clamp_share": clamp_share(probe),
@@ -232,7 +233,7 @@ def _of_ends(probe: Probe) -> list[Loss]:
             Loss(
                 quantity="read-out end",
                 value="alternating",
-                done="all columns are read at the last row",
+                done="all columns are read at the last row; make_core() has two cores, for both ends",
                 errors=probe.errors_without(south, probe.model.parameters),
             )
         )

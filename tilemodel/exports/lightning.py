@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilemodel.config.adc import LinearAdc
+from tilemodel.config.errors import InputError
 from tilemodel.exports.bare import bit_lines_lost, clamp_offset_lost, pair_gain
 from tilemodel.exports.probe import NOISE_KINDS, Probe
 from tilemodel.exports.target import Export
@@ -37,7 +38,15 @@ _DONE = {
 
 
 def export_lightning(probe: Probe) -> Export:
-    """JSON and a module with `make_rpu_config()`."""
+    """JSON and a module with `make_rpu_config()`.
+
+    Raises `InputError` for a probe of fewer than three vectors: two numbers of each column are fitted to it.
+    """
+    if len(probe.ticks) < 3:
+        raise InputError(
+            f"aihwkit-lightning: {len(probe.ticks)} vectors tell nothing of what a gain and an offset of each column "
+            "leave; give at least 3"
+        )
     values = _values(probe)
     module = files("tilemodel.exports.modules").joinpath("lightning_tile.py").read_text(encoding="utf-8")
     done = dict(_DONE)

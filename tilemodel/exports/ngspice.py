@@ -2,7 +2,7 @@
 
 Rows are inputs: the voltage between a row's port and `ref` is its pulse's height, 1 V for the full read voltage.
 A linear tile's line is a Norton source, W_eff times the rows, behind one pole; a gated line stays a ladder, whose
-cells are behavioural sources in place of transistors.
+cells are switches or controlled sources in place of transistors.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,10 @@ __all__ = ["check_line_ends", "delay_second", "export_ngspice", "rows_resist", "
 
 FloatArray = NDArray[np.float64]
 
-_STEPS_PER_TICK = 4
+# Pulses' ends are break points anyway
+_STEPS_PER_TICK = 1
+# Of a cell's current: what a series of its curve may leave out
+_SERIES = 1e-6
 
 
 def export_ngspice(probe: Probe) -> Export:
@@ -127,15 +130,15 @@ def delay_second(probe: Probe, g: FloatArray) -> FloatArray:
 
 
 def _gated_lines(probe: Probe) -> Iterator[str]:
-    """A ladder; a cell's source solves v = i (1/G + r_access + slope i)."""
+    """A ladder, whose cells conduct where their row is on."""
     tile, parameters = probe.tile, probe.model.parameters
     assert isinstance(parameters, GatedParameters)
     chip, north = draw_chip(tile), lines_read_north(tile)
     memory = cell_layout(tile, probe.conductances).g_siemens[0]
     linear = memory / (1 + memory * parameters.r_access_ohm * chip.access_resistance_factor)
-    slope = 4 * parameters.r_access_slope_ohm_per_ampere
     r, r_end, c = parameters.r_bit_line_ohm, end_resistance_ohm(tile), tile.wires_in_use.c_bit_line_farad
     n_row = tile.array.n_row
+    amplitude = any(each.amplitude_coded for each in tile_passes(tile, probe.ticks[:1]))
     yield f"* {tile.name}: gated bit lines as ladders"
     for line, g in enumerate(linear.T):
         order = range(n_row - 1, -1, -1) if north[line] else range(n_row)
@@ -143,14 +146,35 @@ def _gated_lines(probe: Probe) -> Iterator[str]:
         for place, row in enumerate(order):
             last = place == n_row - 1
             node, to = f"n{place}", "clamp" if last else f"n{place + 1}"
-            bend = f"/(1+sqrt(1+({slope * g[row] ** 2:.12g})*V({node},ref)))*2" if slope else ""
-            yield f"B{place} {node} ref I=V(r{row},ref)*({g[row]:.12g})*V({node},ref){bend}"
+            slope = parameters.r_access_slope_ohm_per_ampere
+            yield from _gated_cell(place, f"r{row}", float(g[row]), slope, 1.5 * tile.v_read_volt, amplitude=amplitude)
             # A voltage source where there is no resistance
             ohm = r + (r_end if last else 0.0)
             yield f"R{place} {node} {to} {ohm:.12g}" if ohm > 0 else f"V{place} {node} {to} 0"
             if c > 0:
                 yield f"C{place} {node} ref {c:.12g}"
         yield ".ends"
+
+
+def _gated_cell(place: int, row: str, g: float, slope: float, v_max_volt: float, *, amplitude: bool) -> Iterator[str]:
+    """What solves v = i (1/g + slope i) times the row's input.
+
+    A switch where the access is Ohmic; else i = g v (1 - a + 2 a^2) with a = slope g^2 v where the next term, 5 a^3,
+    is below 1e-6 up to `v_max_volt`; else the solution itself.
+    """
+    node = f"n{place}"
+    bend = slope * g**2
+    if g == 0:
+        return
+    if slope == 0 and not amplitude:
+        yield f"S{place} {node} ref {row} ref cell{place}"
+        yield f".model cell{place} sw vt=0.5 vh=0 ron={1 / g:.12g} roff=1e15"
+    elif 5 * (bend * v_max_volt) ** 3 < _SERIES:
+        powers = f"{g:.12g} 0 0 0 {-bend * g:.12g} 0 0 0 0 {2 * bend**2 * g:.12g}"
+        yield f"G{place} {node} ref POLY(2) {row} ref {node} ref 0 0 0 0 {powers}"
+    else:
+        root = f"(1+sqrt(1+({4 * bend:.12g})*V({node},ref)))"
+        yield f"B{place} {node} ref I=V({row},ref)*({g:.12g})*V({node},ref)/{root}*2"
 
 
 def _converters(probe: Probe) -> Iterator[str]:

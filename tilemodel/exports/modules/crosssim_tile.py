@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from simulator import CrossSimParameters
+from simulator import AnalogCore, CrossSimParameters
 from simulator.backend import ComputeBackend
 from simulator.circuits.adc.iadc import IADC
 from simulator.devices.idevice import EmptyDevice
@@ -24,6 +24,28 @@ xp = ComputeBackend()
 def make_parameters() -> CrossSimParameters:
     """The parameters of the tile."""
     return CrossSimParameters.from_json(FOLDER / "crosssim.json")
+
+
+def make_core(matrix: Any) -> Any:
+    """A core for `matrix` [n_out, n_in] with the tile's read-out ends; an `AnalogCore` has all at the last row."""
+    if VALUES["read_out_end"] == "alternating" and len(matrix) > 1:
+        return BothEnds(matrix)
+    return AnalogCore(matrix, params=make_parameters())
+
+
+class BothEnds:
+    """Even columns in one core; odd ones, which are read at the first row, in another one with its rows reversed."""
+
+    def __init__(self, matrix: Any) -> None:
+        self.even = AnalogCore(matrix[0::2], params=make_parameters())
+        self.odd = AnalogCore(matrix[1::2, ::-1], params=make_parameters())
+        self.n_out = len(matrix)
+
+    def matvec(self, vector: Any) -> Any:
+        """The product with `vector` [n_in]."""
+        output = xp.empty(self.n_out)
+        output[0::2], output[1::2] = self.even.matvec(vector), self.odd.matvec(vector[::-1])
+        return output
 
 
 class TileDevice(EmptyDevice):
