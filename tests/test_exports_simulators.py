@@ -83,14 +83,25 @@ def test_aihwkit_computes_what_the_export_says(name, tmp_path):
     assert np.abs(found - expected).max() < 1e-11 * np.abs(expected).max()
 
 
+ALTERNATING = {"read_out_end": "alternating"}
+SAME = {
+    "no wires": pair_tile(wires={"r_bit_line_ohm": 0.0}),
+    "wires that matter": pair_tile(wires={"r_bit_line_ohm": 200.0}, array=ALTERNATING),
+    "line ends": pair_tile(wires={"r_bit_line_ohm": 20.0, "r_terminal_ohm": 1000.0}, array=ALTERNATING),
+    "line ends alone": pair_tile(wires={"r_bit_line_ohm": 0.0, "r_terminal_ohm": 1000.0}, array=ALTERNATING),
+}
+
+
 @pytest.mark.aihwkit
 @needs_aihwkit
 @pytest.mark.usefixtures("float64")
-def test_without_wires_aihwkit_is_our_model(tmp_path):
-    """Where it can represent the physics: the same charges."""
-    tile = pair_tile(wires={"r_bit_line_ohm": 0.0}, adc={"kind": "ideal"})
+@pytest.mark.parametrize("name", SAME)
+def test_where_aihwkit_can_represent_the_circuit_it_is_our_model(name, tmp_path):
+    """The same charges, also as the circuit's own: of its clamp's offset, and half a segment that aihwkit lacks."""
+    tile = SAME[name].model_copy(update={"adc": pair_tile(adc={"kind": "ideal"}).adc})
     probe = probe_of(tile)
     export = TARGETS["aihwkit"](probe)
+    assert export.losses == ()
     module = module_of(export, tmp_path)
     found = output(module.make_rpu_config(), probe) * module.charge_per_output_coulomb()
     assert np.abs(found - probe.charge_coulomb).max() < 1e-11 * np.abs(probe.charge_coulomb).max()
@@ -102,10 +113,10 @@ def test_without_wires_aihwkit_is_our_model(tmp_path):
 @pytest.mark.parametrize("adc", [CCO, LINEAR], ids=["cco", "linear"])
 @pytest.mark.parametrize("volt", [0.2, 0.1])
 def test_codes(adc, volt, tmp_path):
-    """Converters of a tile without wires: all codes but those that lie on an edge."""
+    """All codes but those that lie on an edge; of an oscillator also behind wires, by which its ends are corrected."""
     inl = {"inl_lsb": []} if adc is LINEAR else {}
-    wires = {"r_bit_line_ohm": 0.0, "c_bit_line_farad": 0.0}
-    tile = pair_tile(wires=wires, adc={**adc, **inl}, cell={"v_read_volt": volt})
+    wires = {"r_bit_line_ohm": 200.0 if adc is CCO else 0.0, "c_bit_line_farad": 0.0}
+    tile = pair_tile(array=ALTERNATING, wires=wires, adc={**adc, **inl}, cell={"v_read_volt": volt})
     probe = probe_of(tile, n_vec=40)
     module = module_of(TARGETS["aihwkit"](probe), tmp_path)
     found = output(module.make_rpu_config(), probe) * module.code_per_output()

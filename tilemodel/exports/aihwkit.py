@@ -2,7 +2,7 @@
 
 That tile is a `rail_pair` of ideal rows with rails at 0.6 / 0.4 / 0.2 V and ticks of 1 ns. The circuit is linear:
 other voltages and ticks are the same circuit in other units, so they are rescaled. Half of the last bit-line segment,
-in front of the clamp, is missing there.
+in front of the clamp, is missing there; the generated tile takes it, and what else the lines end in, into account.
 """
 
 import json
@@ -16,11 +16,11 @@ from tilemodel.config.adc import CcoAdc, IdealAdc, LinearAdc
 from tilemodel.config.cell import GatedCell, LinearDevice, RailPairCell
 from tilemodel.config.errors import InputError
 from tilemodel.config.noise import NoiseConfig
-from tilemodel.config.operands import Conductances
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.read_out import IdealClamp
 from tilemodel.config.tile import TileConfig
-from tilemodel.exports.bare import pair_gain, second_pair_lost
+from tilemodel.ends import end_resistance_ohm
+from tilemodel.exports.bare import one_pair, pair_gain, second_pair_lost
 from tilemodel.exports.probe import Probe
 from tilemodel.exports.read_variance import row_read_variance, sigma_errors
 from tilemodel.exports.target import Export, Loss
@@ -31,7 +31,7 @@ from tilemodel.parameters import DrivenParameters
 from tilemodel.variants import with_tables
 from tilemodel.version import VERSION
 
-__all__ = ["export_aihwkit", "nearest_rail_pair"]
+__all__ = ["export_aihwkit"]
 
 FloatArray = NDArray[np.float64]
 
@@ -41,7 +41,6 @@ _MODES = {"conventional": "ONE_PASS", "split": "SPLIT_MODE", "bit_wise": "BIT_WI
 _DONE = {
     "row wires": "left out: its rails are ideal",
     "row drivers": "left out: its rails are ideal",
-    "line ends": "left out: its bit lines end in an ideal clamp",
     "device": "left out: its cells are resistors",
     "access": "left out: its cells always conduct; the state dependence of the IR drop with it",
     "window": "left out: it integrates settled currents",
@@ -66,7 +65,7 @@ def export_aihwkit(probe: Probe) -> Export:
         done["adc"] = "left out: it has oscillators and rounding only"
     found = [
         *losses(probe, done),
-        *_of_geometry(probe),
+        *_of_ends(probe),
         *_of_cell(probe),
         *_of_linear_adc(tile),
         *_of_passes(probe),
@@ -81,18 +80,13 @@ def export_aihwkit(probe: Probe) -> Export:
     )
 
 
-def nearest_rail_pair(tile: TileConfig, r_bit_line_ohm: float, v_clamp_volt: float) -> TileConfig:
-    """The circuit that aihwkit solves for `tile`: resistors on ideal rails, its window, no converter.
-
-    A bit line of 2 n - 1 nodes in segments of half the length, every other one without a cell, ends half a segment
-    behind the last cell, as aihwkit's does.
-    """
+def _nearest_rail_pair(tile: TileConfig, r_bit_line_ohm: float, v_clamp_volt: float) -> TileConfig:
+    """The circuit that the exported tile solves: resistors on ideal rails, aihwkit's window, no converter."""
     pulse = tile.drive
-    array = tile.array.model_copy(update={"n_row": 2 * tile.array.n_row - 1, "read_out_end": "alternating"})
-    none = {"r_row_ohm": 0.0, "r_driver_ohm": 0.0, "r_terminal_ohm": 0.0, "c_bit_line_farad": 0.0, "c_row_farad": 0.0}
-    wires = tile.wires.model_copy(
-        update={**none, "r_bit_line_ohm": r_bit_line_ohm / 2, "temperature_coefficient_per_kelvin": 0.0}
-    )
+    array = tile.array.model_copy(update={"read_out_end": "alternating"})
+    none = dict.fromkeys(("r_row_ohm", "r_driver_ohm", "c_bit_line_farad", "c_row_farad"), 0.0)
+    lines = {"r_bit_line_ohm": r_bit_line_ohm, "r_terminal_ohm": end_resistance_ohm(tile)}
+    wires = tile.wires.model_copy(update={**none, **lines, "temperature_coefficient_per_kelvin": 0.0})
     cell = RailPairCell(
         kind="rail_pair",
         v_common_volt=_V_COMMON,
@@ -116,14 +110,9 @@ def nearest_rail_pair(tile: TileConfig, r_bit_line_ohm: float, v_clamp_volt: flo
 
 def _predict(probe: Probe) -> FloatArray:
     tile = probe.tile
-    near = nearest_rail_pair(tile, _r_bit_line(probe), _V_COMMON + _clamp_offset_volt(probe) * _window_ratio(tile))
+    near = _nearest_rail_pair(tile, _r_bit_line(probe), _V_COMMON + _clamp_offset_volt(probe) * _window_ratio(tile))
     ratio = getattr(tile.read_out.circuit, "ratio", 1.0) * pair_gain(tile)
-    spread = np.zeros((len(probe.ticks), near.array.n_row), dtype=np.int64)
-    spread[:, ::2] = probe.ticks
-    given = probe.conductances
-    arrays = {name: np.zeros((near.array.n_row, near.array.n_col)) for name in ("g_plus", "g_minus")}
-    arrays["g_plus"][::2], arrays["g_minus"][::2] = given.g_plus, given.g_minus
-    charge: FloatArray = TileModel(near, Conductances(**arrays)).mvm(spread).charge_coulomb
+    charge: FloatArray = TileModel(near, one_pair(probe.conductances)).mvm(probe.ticks).charge_coulomb
     return charge * ratio
 
 
@@ -142,7 +131,7 @@ def _values(probe: Probe) -> dict[str, Any]:
         rounding = (1 / (2 * largest), adc.charge_full_scale_coulomb / unit)
         code_per_output = largest * unit / adc.charge_full_scale_coulomb
     return {
-        "schema_version": "tilemodel-export-aihwkit-1",
+        "schema_version": "tilemodel-export-aihwkit-2",
         "written_by": f"tilemodel {VERSION}",
         "target": TARGET_VERSION,
         "tile": {"name": tile.name, "sha256": tile.sha256()},
@@ -161,6 +150,7 @@ def _values(probe: Probe) -> dict[str, Any]:
             "out_res": rounding[0],
             "out_bound": rounding[1],
         },
+        "line": {"r_end_ohm": end_resistance_ohm(tile)},
         "units": {"code_per_output": code_per_output, "charge_per_output_coulomb": unit},
         "noise": _noise_values(tile),
     }
@@ -237,6 +227,22 @@ def _of_passes(probe: Probe) -> list[Loss]:
     ]
 
 
+def _of_ends(probe: Probe) -> list[Loss]:
+    """Odd columns are read before their first row, whatever the tile does."""
+    tile = probe.tile
+    if tile.array.read_out_end == "alternating" or _r_bit_line(probe) == 0:
+        return []
+    both = with_tables(tile, array=tile.array.model_copy(update={"read_out_end": "alternating"}))
+    return [
+        Loss(
+            quantity="read-out end",
+            value=tile.array.read_out_end,
+            done="odd columns are read before the first row, even ones behind the last",
+            errors=probe.errors_without(both, probe.model.parameters),
+        )
+    ]
+
+
 def _of_cell(probe: Probe) -> list[Loss]:
     cell = probe.tile.cell
     if cell.kind in ("rail_pair", "rail_quad"):
@@ -262,20 +268,3 @@ def _of_linear_adc(tile: TileConfig) -> list[Loss]:
         done = "left out: its oscillators are linear and start at phase 0"
         return [Loss(quantity="oscillator curvature, phase", value=value, done=done, errors=None)]
     return []
-
-
-def _of_geometry(probe: Probe) -> list[Loss]:
-    """Half a segment before the clamp."""
-    tile = probe.tile
-    if tile.cell.kind != "rail_pair" or not isinstance(probe.model.parameters, DrivenParameters):
-        return []
-    if not probe.model.parameters.is_ohmic or tile.wires.r_row_ohm or tile.wires.r_driver_ohm or not _r_bit_line(probe):
-        return []  # it is part of the whole's error there, and not to be told apart
-    return [
-        Loss(
-            quantity="last segment",
-            value=f"{_r_bit_line(probe) / 2:g} ohm",
-            done="half of the last segment is missing there",
-            errors=probe.errors(_predict(probe)),
-        )
-    ]

@@ -46,6 +46,7 @@ def from_crosssim(content: Mapping[str, Any], classes: Mapping[str, Any] | None 
         r_bit_line_ohm=r_bit,
         r_row_ohm=r_row,
         r_terminal_ohm=r_end,
+        both_ends=False,
         half_last_segment=False,
         clamp_offset_volt=None if added is None else added.number("clamp_offset_volt", 0.0),
         clamp_share=0.0 if added is None else added.number("clamp_share", 0.0),

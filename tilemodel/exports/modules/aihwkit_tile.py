@@ -67,8 +67,10 @@ class TileNoise(BaseNoiseModel):
 
 
 class TileMVM(AnalogMVMIRDropT):
-    """aihwkit's product with the tile's read noise on what the converters see.
+    """aihwkit's product with the tile's line ends, and with its read noise, on what the converters see.
 
+    A line of aihwkit ends half a segment behind its last cell, the tile's a whole one and its terminal and clamp
+    resistance: R more. What the end takes is less by 1 / (1 + R y), y being the conductance that the end sees.
     Each cell deviates by its mean over its row's pulse, anew for every vector and pass; to first order, so that noise
     is a normal deviate of each output. In place of aihwkit's own read noise, which has one law, one duration for a
     whole batch, and none for an input of zeros.
@@ -88,31 +90,37 @@ class TileMVM(AnalogMVMIRDropT):
         g_converter: SinglePairConductanceConverter,
         info: str | None = None,
     ) -> Tensor:
-        arguments = (ir_drop, t_max, time_steps, phys_input_size, g_converter, info)
-        if VALUES["noise"]["read"] is None:
-            return super()._matmul_irdrop(weight, input_, trans, io_pars, *arguments)
         longest = io_pars.inp_bound / cls._get_res(io_pars.inp_res) / 2
         rows, columns = cls._pad_symmetric(input_, weight.T, phys_input_size=phys_input_size)
         g, params = g_converter.convert_to_conductances(columns)
-        noise = _read_noise(torch.round(rows.abs() * longest), g[0], g[1], ir_drop * io_pars.ir_drop_rs)
+        r_ohm = ir_drop * io_pars.ir_drop_rs
+        share, gain = _ladder(g[0] + g[1], r_ohm, VALUES["line"]["r_end_ohm"] if ir_drop > 0 else 0.0)
+        noise = _read_noise(torch.round(rows.abs() * longest), g[0], g[1], share)
         io = copy.copy(io_pars)
-        io.noise_to_convert = [noise[:, 0::2], noise[:, 1::2]]
-        output: Tensor = super()._matmul_irdrop(weight, input_, trans, io, *arguments)
+        # even columns are converted first
+        io.line_ends = [(gain[part], noise[:, part]) for part in (slice(0, None, 2), slice(1, None, 2))]
+        output: Tensor = super()._matmul_irdrop(
+            weight, input_, trans, io, ir_drop, t_max, time_steps, phys_input_size, g_converter, info
+        )
         if io_pars.adc_quantization and ir_drop > 0:
             return output
-        return output + noise / (params["scale_ratio"] * _V_READ * longest)
+        return gain * output + noise / (params["scale_ratio"] * _V_READ * longest)
 
     @classmethod
     def _apply_adc_quantization(cls, mvm: Tensor, io_pars: Any) -> Tensor:
-        noise = getattr(io_pars, "noise_to_convert", None)
-        return super()._apply_adc_quantization(mvm if noise is None else mvm + noise.pop(0), io_pars)
+        gain, noise = io_pars.line_ends.pop(0)
+        return super()._apply_adc_quantization(gain * mvm + noise, io_pars)
 
 
 @torch.no_grad()
-def _read_noise(ticks: Tensor, g_plus: Tensor, g_minus: Tensor, r_ohm: float) -> Tensor:
-    """A draw for pulses `ticks` [n_vec, n_row] of cells [n_row, n_col] in microsiemens: [n_vec, n_col], uA ticks."""
-    share = _share(g_plus + g_minus, 1e-6 * r_ohm)
+def _read_noise(ticks: Tensor, g_plus: Tensor, g_minus: Tensor, share: Tensor) -> Tensor:
+    """A draw for pulses `ticks` [n_vec, n_row] of cells [n_row, n_col] in microsiemens: [n_vec, n_col], uA ticks.
+
+    `share` [n_row, n_col] of a cell's current reaches the converter.
+    """
     variance = torch.zeros(ticks.shape[0], g_plus.shape[1]).to(g_plus)
+    if VALUES["noise"]["read"] is None:
+        return variance
     for power, table in enumerate(_variance_of_ticks(int(ticks.max()))):
         cells = sum(torch.where(g > 0, g**power, torch.zeros_like(g)) for g in (g_plus, g_minus))
         variance += (ticks**2 * table.to(g_plus)[ticks.long()]) @ (share**2 * cells)
@@ -130,21 +138,23 @@ def _variance_of_ticks(n_max: int) -> Tensor:
     return torch.nn.functional.pad(variance, (1, 0))
 
 
-def _share(total: Tensor, r_megohm: float) -> Tensor:
-    """How much of a cell's current reaches its converter, [n_row, n_col]: voltages of the ladder, driven from there.
+def _ladder(total: Tensor, r_ohm: float, r_end_ohm: float) -> tuple[Tensor, Tensor]:
+    """Of lines with cells `total` [n_row, n_col] in microsiemens, driven from the clamp: voltages of the cells over it.
 
-    Even columns are read behind the last row, odd ones before the first, half a segment away.
+    And the charge at the tile's ends over that at aihwkit's, [n_col]. Even columns are read behind the last row, odd
+    ones before the first.
     """
-    turned = total.clone()
+    turned, r_megohm = total.clone(), 1e-6 * r_ohm
     turned[:, 1::2] = total[:, 1::2].flip(0)
     volt, current, volts = torch.ones_like(total[0]), torch.zeros_like(total[0]), []
     for g in turned:
         volt = volt + r_megohm * current
         current = current + g * volt
         volts.append(volt)
-    share = torch.stack(volts) / (volt + 0.5 * r_megohm * current)
+    end = volt + (r_megohm + 1e-6 * r_end_ohm) * current
+    share = torch.stack(volts) / end
     share[:, 1::2] = share[:, 1::2].flip(0)
-    return share
+    return share, (volt + 0.5 * r_megohm * current) / end
 
 
 class GuardedTile(TorchSimulatorTileIRDropT):
