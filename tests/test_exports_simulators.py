@@ -1,16 +1,20 @@
 """The exported modules in the packages that they are for: their outputs are what the export says they are."""
 
 import importlib.util
+import re
+import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.peers import crosssim
 from tests.conftest import pair_tile, switch_tile
 from tests.exported import probe_of, weights_of
 from tests.tolerances import ROUNDING
-from tilemodel.config.load import load_noise_preset, tile_from_mapping
+from tilemodel.config.load import load_noise_preset, load_tile, tile_from_mapping
 from tilemodel.exports import TARGETS
 from tilemodel.model import TileModel
 from tilemodel.noise.noisy_tile import NoisyTile
@@ -321,3 +325,25 @@ def test_lightnings_noise_in_training_is_the_residual(tmp_path):
     with torch.no_grad():
         noise = layer(x)
     assert float(noise.std()) == pytest.approx(config.forward.out_noise, rel=0.1)
+
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLE_OF = {"aihwkit": "export_aihwkit.py", "crosssim": "export_crosssim.py"}
+
+
+@pytest.mark.aihwkit
+@pytest.mark.parametrize("target", EXAMPLE_OF)
+def test_the_example_runs_a_network_on_the_export(target, tmp_path):
+    if target == "crosssim" and (reason := crosssim.available()):
+        pytest.skip(reason)
+    if target == "aihwkit" and find_spec("aihwkit") is None:
+        pytest.skip("aihwkit is not installed")
+    script = EXAMPLES / EXAMPLE_OF[target]
+    assert len(script.read_text().splitlines()) < 40
+    tile = load_tile(EXAMPLES / "ibm_pair_64x16.toml")
+    for name, text in TARGETS[target](probe_of(tile)).files.items():
+        (tmp_path / name).write_text(text)
+    command = [sys.executable, str(script), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    (percent,) = re.findall(r"error of the outputs (\S+) %", done.stdout)
+    assert 0.1 < float(percent) < 10
