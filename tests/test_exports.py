@@ -42,11 +42,10 @@ def quantities(export):
 
 
 KINDS = {"pair": pair_tile(), "switch": SIGNED_SWITCH, "noisy": noisy_pair()}
-# Verilog-A modules hold no gated cells: tests/test_exports_circuits.py has their refusal
-TAKEN = [(target, kind) for target in TARGETS for kind in KINDS if (target, kind) != ("verilog-a", "switch")]
 
 
-@pytest.mark.parametrize(("target", "kind"), TAKEN)
+@pytest.mark.parametrize("kind", KINDS)
+@every_target
 def test_targets_take_every_kind_of_tile_that_they_hold(target, kind, tmp_path):
     tile = KINDS[kind]
     judged = export_with_errors(probe_of(tile), target, spice=False)

@@ -122,17 +122,23 @@ def test_sub_circuits_give_the_whole_circuits_charges(name, tmp_path):
     assert np.abs(charges - whole).max() < SPICE_LINEAR * np.abs(whole).max()
 
 
-@pytest.mark.spice
-@pytest.mark.parametrize(("slope", "cell"), [(1e7, "POLY(2)"), (1e8, "sqrt")], ids=["series", "root"])
-def test_curved_access_and_pulse_charges_give_what_is_predicted(slope, cell, tmp_path):
+@pytest.mark.parametrize(
+    ("target", "slope", "cell"),
+    [
+        pytest.param("ngspice", 1e7, "POLY(2)", marks=pytest.mark.spice),
+        pytest.param("ngspice", 1e8, "sqrt", marks=pytest.mark.spice),
+        pytest.param("verilog-a", 1e8, "sqrt", marks=pytest.mark.vacask),
+    ],
+)
+def test_curved_access_and_pulse_charges_give_what_is_predicted(target, slope, cell, tmp_path):
     probe = probe_of(TILES["switch, wires that matter"], n_vec=3)
     fitted = probe.model.parameters.model_copy(
         update={"r_access_slope_ohm_per_ampere": slope, "q_pulse_coulomb": 1e-16, "c_pulse_farad": 1e-16}
     )
     probe = dataclasses.replace(probe, model=probe.model.model_copy(update={"parameters": fitted}))
-    export = TARGETS["ngspice"](probe)
+    export = TARGETS[target](probe)
     assert "charge at pulse ends" in [loss.quantity for loss in export.losses]
-    assert cell in export.files["tile.sub"]
+    assert cell in export.files["tile.va" if target == "verilog-a" else "tile.sub"]
     found, predicted = printed(export, tmp_path), export.predict(probe)
     pairs = predicted.shape[1]
     charges = np.array([found[0, *index] for index in np.ndindex(3, pairs * 2)]).reshape(3, pairs, 2)
@@ -158,7 +164,9 @@ def test_clamp_offsets_on_rows_with_resistance_are_refused():
 
 
 @pytest.mark.vacask
-@pytest.mark.parametrize("name", ["pair", "wires that matter", "split", "clamp offsets"])
+@pytest.mark.parametrize(
+    "name", ["pair", "wires that matter", "split", "clamp offsets", "switch", "switch, wires that matter"]
+)
 def test_verilog_a_modules_give_the_models_charges(name, tmp_path):
     probe = probe_of(TILES[name], n_vec=3)
     found = printed(TARGETS["verilog-a"](probe), tmp_path)
@@ -179,8 +187,10 @@ def test_ngspice_converters_give_the_models_codes(name, kind, tmp_path):
 
 @pytest.mark.vacask
 @pytest.mark.parametrize("name", CONVERTERS)
-def test_verilog_a_converters_give_the_models_codes(name, tmp_path):
-    probe = probe_of(pair_tile(adc=CONVERTERS[name], mismatch=MISMATCH), n_vec=4)
+@pytest.mark.parametrize("kind", ["pair", "switch"])
+def test_verilog_a_converters_give_the_models_codes(name, kind, tmp_path):
+    make = {"pair": pair_tile, "switch": switch_tile}[kind]
+    probe = probe_of(make(adc=CONVERTERS[name], mismatch=MISMATCH), n_vec=4)
     check_codes(printed(TARGETS["verilog-a"](probe), tmp_path, "code"), probe)
 
 
@@ -196,7 +206,6 @@ CURVED = pair_tile(cell={"device": {"kind": "sinh", "v_sinh_volt": 0.5, "polarit
 @pytest.mark.parametrize(
     ("tile", "remedy"),
     [
-        (TILES["switch"], "take --to ngspice, which has sub-circuits"),
         (pair_tile(wires={"r_row_ohm": 2.0}), "take --to ngspice, which couples"),
         (CURVED, "take --to json"),
     ],

@@ -14,20 +14,25 @@ from tilemodel.config.errors import InputError
 from tilemodel.config.layout import cell_layout, lines_read_north
 from tilemodel.config.mismatch import draw_chip
 from tilemodel.config.passes import tile_passes
-from tilemodel.config.read_out import IdealClamp, ResistiveClamp
 from tilemodel.conversion import converter_bank
 from tilemodel.ends import end_resistance_ohm
 from tilemodel.exports.circuit_bench import FARAD, HOLD, SAMPLE, control_waves, schedule
 from tilemodel.exports.circuit_converter import code_expression, conversion_losses, converts, level_rate, level_shift
+from tilemodel.exports.circuit_lines import (
+    check_line_ends,
+    clamp_volt,
+    delay_second,
+    gated_cells,
+    line_losses,
+    predict_lines,
+)
 from tilemodel.exports.probe import NOISE_KINDS, Probe
-from tilemodel.exports.target import Export, Loss
+from tilemodel.exports.target import Export
 from tilemodel.exports.without import losses
 from tilemodel.linear import LinearTile
-from tilemodel.model import TileModel
-from tilemodel.parameters import DrivenParameters, GatedParameters
-from tilemodel.solvers.ladder import transfer_to_clamp
+from tilemodel.parameters import DrivenParameters
 
-__all__ = ["check_line_ends", "delay_second", "export_ngspice", "rows_resist", "settling_loss"]
+__all__ = ["export_ngspice"]
 
 FloatArray = NDArray[np.float64]
 
@@ -57,30 +62,9 @@ def export_ngspice(probe: Probe) -> Export:
         target_version="ngspice 39",
         upkeep="ours",
         files={"tile.sub": "\n".join(body) + "\n", "bench.cir": "\n".join(_bench(probe)) + "\n"},
-        losses=(*losses(probe, done), *conversion_losses(probe), *_of_lines(probe)),
-        predict=_predict,
+        losses=(*losses(probe, done), *conversion_losses(probe), *line_losses(probe)),
+        predict=predict_lines,
     )
-
-
-def check_line_ends(probe: Probe, target: str) -> None:
-    """Raise `InputError` for read-outs and offsets that lines without a common row cannot have."""
-    read_out = probe.tile.read_out
-    if read_out.window == "cut" or not isinstance(read_out.circuit, IdealClamp | ResistiveClamp):
-        raise InputError(
-            f"tile {probe.tile.name} [read_out]: the {target} export ends lines at ideal or resistive clamps that take "
-            f"the whole tail, got window = {read_out.window!r} and circuit kind = {read_out.circuit.kind!r}; "
-            "take window = 'settled' and such a clamp"
-        )
-    if rows_resist(probe) and np.any(draw_chip(probe.tile).clamp_offset_volt):
-        raise InputError(
-            f"tile {probe.tile.name} [mismatch]: the exported lines share no rows, so clamp offsets cannot act "
-            "through rows with resistance; export without clamp offsets or with ideal rows"
-        )
-
-
-def rows_resist(probe: Probe) -> bool:
-    parameters, wires = probe.model.parameters, probe.tile.wires_in_use
-    return isinstance(parameters, DrivenParameters) and (parameters.r_row_ohm > 0 or wires.r_driver_ohm > 0)
 
 
 def _header(probe: Probe, line: int) -> str:
@@ -106,47 +90,20 @@ def _linear_lines(probe: Probe) -> Iterator[str]:
         yield ".ends"
 
 
-def delay_second(probe: Probe, g: FloatArray) -> FloatArray:
-    """First moment of the clamp current's step response, [n_line], with all rows stepping together on ideal rows."""
-    tile, n_row = probe.tile, len(g)
-    r, r_end = probe.model.parameters.r_bit_line_ohm, end_resistance_ohm(tile)
-    c = tile.wires_in_use.c_bit_line_farad
-    g = np.where(lines_read_north(tile), g[::-1], g)
-    transfer, _ = transfer_to_clamp(g, r, r_end)
-    if r == 0:
-        resistance = r_end / (1 + r_end * g.sum(axis=0))
-        return np.asarray(n_row * c * resistance)
-    matrix = np.zeros((n_row, n_row))
-    inner = np.arange(n_row - 1)
-    matrix[inner, inner + 1] = matrix[inner + 1, inner] = -1 / r
-    # By reciprocity: nodes store C w, of which the network hands on G^-1
-    delays = np.empty(g.shape[1])
-    for line in range(g.shape[1]):
-        diagonal = g[:, line] + np.r_[1 / r, np.full(n_row - 1, 2 / r)]
-        diagonal[-1] = g[-1, line] + (1 / r if n_row > 1 else 0.0) + 1 / (r + r_end)
-        stored = np.linalg.solve(matrix + np.diag(diagonal), c * transfer[:, line])
-        delays[line] = stored @ g[:, line] / (transfer[:, line] @ g[:, line])
-    return delays
-
-
 def _gated_lines(probe: Probe) -> Iterator[str]:
     """A ladder, whose cells conduct where their row is on."""
-    tile, parameters = probe.tile, probe.model.parameters
-    assert isinstance(parameters, GatedParameters)
-    chip, north = draw_chip(tile), lines_read_north(tile)
-    memory = cell_layout(tile, probe.conductances).g_siemens[0]
-    linear = memory / (1 + memory * parameters.r_access_ohm * chip.access_resistance_factor)
+    tile, parameters, north = probe.tile, probe.model.parameters, lines_read_north(probe.tile)
+    conductance, slope = gated_cells(probe)
     r, r_end, c = parameters.r_bit_line_ohm, end_resistance_ohm(tile), tile.wires_in_use.c_bit_line_farad
     n_row = tile.array.n_row
     amplitude = any(each.amplitude_coded for each in tile_passes(tile, probe.ticks[:1]))
     yield f"* {tile.name}: gated bit lines as ladders"
-    for line, g in enumerate(linear.T):
+    for line, g in enumerate(conductance.T):
         order = range(n_row - 1, -1, -1) if north[line] else range(n_row)
         yield _header(probe, line)
         for place, row in enumerate(order):
             last = place == n_row - 1
             node, to = f"n{place}", "clamp" if last else f"n{place + 1}"
-            slope = parameters.r_access_slope_ohm_per_ampere
             yield from _gated_cell(place, f"r{row}", float(g[row]), slope, 1.5 * tile.v_read_volt, amplitude=amplitude)
             # A voltage source where there is no resistance
             ohm = r + (r_end if last else 0.0)
@@ -199,8 +156,7 @@ def _bench(probe: Probe) -> Iterator[str]:
     """All passes of the first vectors; prints `q_<pass>_<vector>_<line>` in coulomb, and `code_...` of the same."""
     tile, chip, drive = probe.tile, draw_chip(probe.tile), probe.tile.drive
     gated = tile.is_gated
-    parameters = probe.model.parameters
-    level = parameters.v_clamp_volt if isinstance(parameters, DrivenParameters) else tile.v_read_volt
+    level = clamp_volt(probe)
     n_line = cell_layout(tile, probe.conductances).g_siemens.shape[2]
     rows, windows = schedule(probe)
     stop = windows[-1][3] + drive.t_lsb_second
@@ -243,46 +199,3 @@ def _bench(probe: Probe) -> Iterator[str]:
     yield "quit"
     yield ".endc"
     yield ".end"
-
-
-def settling_loss(probe: Probe) -> Iterator[Loss]:
-    """What one pole leaves out of a linear line's settling."""
-    farad = probe.tile.wires_in_use.c_bit_line_farad
-    if isinstance(probe.model.parameters, DrivenParameters) and farad > 0:
-        yield Loss(
-            quantity="settling of a line",
-            value=f"c_bit_line = {farad:g} F a segment",
-            done="one pole with the ladder's mean delay on ideal rows; settled charges, all a probe sees, are exact",
-            errors=None,
-        )
-
-
-def _quiet_pulses(probe: Probe) -> GatedParameters | None:
-    """The parameters without charge at pulse ends; None where there is none."""
-    parameters = probe.model.parameters
-    if not isinstance(parameters, GatedParameters):
-        return None
-    names = [name for name in type(parameters).model_fields if name.startswith(("q_pulse", "c_pulse"))]
-    if not any(getattr(parameters, name) for name in names):
-        return None
-    return parameters.model_copy(update=dict.fromkeys(names, 0.0))
-
-
-def _of_lines(probe: Probe) -> Iterator[Loss]:
-    yield from settling_loss(probe)
-    bare = _quiet_pulses(probe)
-    if bare is not None:
-        yield Loss(
-            quantity="charge at pulse ends",
-            value="q_pulse, c_pulse of the access devices",
-            done="left out: its cells conduct in proportion to their row's input",
-            errors=probe.errors_without(probe.tile, bare),
-        )
-
-
-def _predict(probe: Probe) -> FloatArray:
-    bare = _quiet_pulses(probe)
-    if bare is None:
-        return probe.charge_coulomb
-    charge: FloatArray = TileModel(probe.tile, probe.conductances, bare).mvm(probe.ticks).charge_coulomb
-    return charge
