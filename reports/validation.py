@@ -37,6 +37,8 @@ class Validation:
 
     tile: TileConfig
     model: CompactModel | None
+    cell: CellCircuit | None
+    """A cell circuit of the user's own."""
     seed: int
     conductances: Conductances
     ticks: NDArray[np.int64]
@@ -111,6 +113,7 @@ def validate(
     return Validation(
         tile=tile,
         model=model,
+        cell=cell,
         seed=seed,
         conductances=conductances,
         ticks=ticks,

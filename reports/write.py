@@ -8,6 +8,7 @@ import numpy as np
 
 from reports.figures import draw_figures
 from reports.page import data_uri, render_template, value_rows
+from reports.run_folders import RunFolders, RunList
 from reports.text import csv_text, point_rows, report_markdown
 from reports.validation import Validation
 from tilemodel.config.files import atomic_folder
@@ -29,15 +30,22 @@ _CAPTIONS = {
 }
 
 
-def write_report(validation: Validation, folder: str | Path, timing: dict[str, float] | None = None) -> Path:
+def write_report(
+    validation: Validation,
+    folder: str | Path,
+    timing: dict[str, float] | None = None,
+    run_folders: RunFolders | None = None,
+) -> Path:
     """Write the report to `folder` (replacing an earlier report) and return the path of its page.
 
-    Raises `OutputError` where that is not possible; nothing half-written is left.
+    `run_folders` writes a folder a simulator run, in `runs`; None: there are none. Raises `OutputError`
+    where that is not possible; nothing half-written is left.
     """
     folder = Path(folder)
     figures = draw_figures(validation)
-    content = report_content(validation)
     with atomic_folder(folder, marker=REPORT_MARKER) as temporary:
+        runs = None if run_folders is None else run_folders.write(validation, temporary / "runs")
+        content = report_content(validation, runs)
         (temporary / "figures").mkdir()
         for name, svg in figures.items():
             (temporary / "figures" / f"{name}.svg").write_text(svg)
@@ -50,8 +58,8 @@ def write_report(validation: Validation, folder: str | Path, timing: dict[str, f
     return folder / "index.html"
 
 
-def report_content(validation: Validation) -> dict[str, Any]:
-    """Everything that the page shows, as plain values."""
+def report_content(validation: Validation, runs: RunList | None = None) -> dict[str, Any]:
+    """Everything that the page shows, as plain values; `runs` are those of the simulator."""
     tile = validation.tile
     return {
         "schema_version": "tilemodel-report-1",
@@ -63,6 +71,7 @@ def report_content(validation: Validation) -> dict[str, Any]:
         "accuracy": validation.accuracy.as_dict(),
         "measures": validation.measures.as_dict(),
         "parameters": _parameter_rows(validation),
+        "runs": None if runs is None else runs.as_dict(),
         "provenance": {
             "package": f"tilemodel {VERSION}",
             "reference": dict(validation.reference.provenance),
@@ -88,7 +97,7 @@ def render_page(content: dict[str, Any], figures: dict[str, str]) -> str:
     }
     return render_template(
         "report.html",
-        **{key: content[key] for key in ("tile", "seed", "n_vec", "verdicts", "accuracy", "parameters")},
+        **{key: content[key] for key in ("tile", "seed", "n_vec", "verdicts", "accuracy", "parameters", "runs")},
         engine=reference["engine"],
         values=value_rows(content["tile"]),
         provenance=provenance,
