@@ -10,6 +10,7 @@ from reports.figures import draw_figures
 from reports.page import data_uri, render_template, value_rows
 from reports.run_folders import RunFolders, RunList
 from reports.text import csv_text, point_rows, report_markdown
+from reports.transient_page import transient_caption, transient_facts
 from reports.validation import Validation
 from tilemodel.config.files import atomic_folder
 from tilemodel.version import VERSION
@@ -70,6 +71,7 @@ def report_content(validation: Validation, runs: RunList | None = None) -> dict[
         "verdicts": [vars(verdict) for verdict in validation.verdicts],
         "accuracy": validation.accuracy.as_dict(),
         "measures": validation.measures.as_dict(),
+        "transient": transient_facts(validation),
         "parameters": _parameter_rows(validation),
         "runs": None if runs is None else runs.as_dict(),
         "provenance": {
@@ -95,13 +97,15 @@ def render_page(content: dict[str, Any], figures: dict[str, str]) -> str:
         "current left at the end of the window": _residual_line(reference["residual_current_fraction"]),
         "calibration": _calibration_line(content["provenance"]["calibration"]),
     }
+    captions = {**_CAPTIONS, "transient": transient_caption(content["transient"])}
     return render_template(
         "report.html",
         **{key: content[key] for key in ("tile", "seed", "n_vec", "verdicts", "accuracy", "parameters", "runs")},
         engine=reference["engine"],
         values=value_rows(content["tile"]),
         provenance=provenance,
-        figures=[{"uri": data_uri(figures[name]), "caption": _CAPTIONS[name]} for name in figures],
+        figures=[{"uri": data_uri(figures[name]), "caption": captions[name]} for name in figures],
+        no_transient=content["transient"].get("none_because"),
     )
 
 
@@ -163,5 +167,12 @@ def _save_points(validation: Validation, path: Path) -> None:
     }
     if validation.reference.code is not None and validation.fast.code is not None:
         arrays |= {"code_spice": validation.reference.code, "code_model": validation.fast.code}
+    if (transient := validation.transient) is not None:
+        arrays |= {
+            "transient_time_second": transient.time_second,
+            "transient_spice_ampere": transient.spice_ampere,
+            "transient_model_ampere": transient.model_ampere,
+            "transient_residual_coulomb": transient.residual_coulomb,
+        }
     with path.open("wb") as file:
         np.savez(file, **arrays)
