@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from reports.row_figure import rows_figure
 from reports.style import BLUE, GREY, LEGEND_ABOVE, ORANGE, STYLE, svg_text
 from reports.tile_figures import codes_figure, histogram_figure, ir_drop_figure, linearity_figure
 from reports.transient_page import transient_figure
@@ -23,6 +24,7 @@ def draw_figures(validation: Validation) -> dict[str, str]:
             "error": _error(validation),
             "histogram": histogram_figure(validation),
             "columns": _columns(validation),
+            "rows": rows_figure(validation),
             "transient": _transient(validation),
             "codes": codes_figure(validation),
             "ir_drop": ir_drop_figure(validation),

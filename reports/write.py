@@ -8,6 +8,7 @@ import numpy as np
 
 from reports.figures import draw_figures
 from reports.page import data_uri, render_template, value_rows
+from reports.row_figure import errors_by_row
 from reports.run_folders import RunFolders, RunList
 from reports.text import csv_text, point_rows, report_markdown
 from reports.transient_page import transient_caption, transient_facts
@@ -25,6 +26,8 @@ _CAPTIONS = {
     "error": "Error against SPICE's charge, fast model and ideal MAC on their own scales; dashed: the spec.",
     "histogram": "Outputs by error of the fast model.",
     "columns": "Largest error of each column, and how far SPICE itself moves when its tolerances are halved.",
+    "rows": "Relative error of what the rows of each block add to the ideal MAC, by least squares over all outputs "
+    "beside an offset of each column, with twice its standard error (upright) and the block's rows (across).",
     "codes": "Converter codes: fast model less SPICE, against SPICE's.",
     "ir_drop": "IR drop of each cell, largest over the vectors; cells without an input or conductance show 0.",
     "linearity": "INL and DNL of the converters' laws, with the chip's mismatch: extremes of all converters.",
@@ -71,6 +74,7 @@ def report_content(validation: Validation, runs: RunList | None = None) -> dict[
         "verdicts": [vars(verdict) for verdict in validation.verdicts],
         "accuracy": validation.accuracy.as_dict(),
         "measures": validation.measures.as_dict(),
+        "rows": _rows_facts(validation),
         "transient": transient_facts(validation),
         "parameters": _parameter_rows(validation),
         "runs": None if runs is None else runs.as_dict(),
@@ -107,6 +111,11 @@ def render_page(content: dict[str, Any], figures: dict[str, str]) -> str:
         figures=[{"uri": data_uri(figures[name]), "caption": captions[name]} for name in figures],
         no_transient=content["transient"].get("none_because"),
     )
+
+
+def _rows_facts(validation: Validation) -> dict[str, Any] | None:
+    found = errors_by_row(validation)
+    return None if found is None else {"fast_model": found[0].as_dict(), "ideal_mac": found[1].as_dict()}
 
 
 def _residual_line(fraction: float | None) -> str:
