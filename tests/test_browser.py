@@ -53,7 +53,7 @@ def chromium(profile, *arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
 
 
-@pytest.mark.parametrize(("name", "n_figure"), [("validate", 7), ("sweep", 2), ("evaluation", 1)])
+@pytest.mark.parametrize(("name", "n_figure"), [("validate", 8), ("sweep", 2), ("evaluation", 1)])
 def test_a_page_draws_its_figures_alone_and_fits_a_narrow_screen(pages, tmp_path, name, n_figure):
     page = (pages / name / "index.html").read_text()
     assert not re.search(r"""(src|href)=["'](https?:)?//""", page)

@@ -11,7 +11,7 @@ from tilemodel_cli.evaluation import add_evaluation
 from tilemodel_cli.export import add_export
 from tilemodel_cli.measured import add_measured
 from tilemodel_cli.planning import add_planning
-from tilemodel_cli.running import add_processes, add_running, add_store, byte_count, whole_number
+from tilemodel_cli.running import add_processes, add_run_files, add_running, add_store, byte_count, whole_number
 from tilemodel_cli.sweep import add_sweep
 
 __all__ = ["build_parser"]
@@ -131,6 +131,7 @@ def _add_validate(subparsers: Subparsers) -> None:
         "--vectors", type=whole_number(1, 10**6), default=8, metavar="N", help="random input vectors (default 8)"
     )
     add_sweep(parser)
+    add_run_files(parser)
     _add_seed(parser)
     add_running(parser)
     _add_output(parser, "DIR")

@@ -31,7 +31,7 @@ from tilemodel_cli.evaluation import evaluate_task
 from tilemodel_cli.export import export_model
 from tilemodel_cli.measured import calibrate_to_data, refuse_measured_options
 from tilemodel_cli.planning import chosen_design, needs_output, said_of_fit
-from tilemodel_cli.running import runner_of
+from tilemodel_cli.running import run_folders_of, runner_of
 from tilemodel_cli.sweep import sweeps, validate_sweep
 
 __all__ = [
@@ -217,9 +217,11 @@ def validate_tile(options: argparse.Namespace) -> int:
     if sweeps(options):
         return validate_sweep(tile, model, options, _progress, _say)
     started = time.perf_counter()
-    with runner_of(options) as runner, _progress("ngspice runs") as on_done:
-        validation = validate(tile, model, n_vec=options.vectors, seed=options.seed, runner=runner, on_done=on_done)
-    page = write_report(validation, options.output, {"simulation_second": time.perf_counter() - started})
+    with run_folders_of(options) as (store, run_folders):
+        with runner_of(options, store) as runner, _progress("ngspice runs") as on_done:
+            validation = validate(tile, model, n_vec=options.vectors, seed=options.seed, runner=runner, on_done=on_done)
+        timing = {"simulation_second": time.perf_counter() - started}
+        page = write_report(validation, options.output, timing, run_folders)
     for line in summary_lines(validation):
         _say(line)
     _say(f"report: {page.absolute().as_uri()}")
