@@ -71,17 +71,18 @@ class Job:
 
 
 def jobs_of(size: Size) -> list[Job]:
-    """All of the study, the longest first."""
+    """All of the study, the hardest tile first, what is trained before what is not."""
     arms = [
         Job(network=network, tile=tile, arm=arm, arm_tile=tile if arm == "tile" else None, seed=seed)
-        for arm in ("tile", "gaussian", "plain")
+        for tile in reversed(size.trained_tiles)
+        for arm in reversed(ARMS)
         for network in size.networks
         if network != FROZEN
         for seed in range(size.n_seed)
-        for tile in size.trained_tiles
     ]
     plain = [Job(network=network, tile=tile) for network in size.networks for tile in size.tiles]
-    return [*arms, *plain]
+    n_hardest = len(arms) // max(1, len(size.trained_tiles))
+    return [*arms[:n_hardest], *plain, *arms[n_hardest:]]
 
 
 def prepare(network: str, size: Size) -> None:
