@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import nn
@@ -12,9 +13,10 @@ from tilemodel.config.tile import TileConfig
 from tilemodel.evaluation import CONDITIONS, DIGITAL, TOGETHER
 from tilemodel.parameters import AnyParameters, DrivenParameters
 from tilemodel.torch.conversion import tile_layers
+from tilemodel.torch.tile_linear import TileLinear
 from tilemodel.variants import parts_of, tables_with_only, with_tables
 
-__all__ = ["Condition", "chosen", "conditions_of", "put_under"]
+__all__ = ["Condition", "chosen", "conditions_of", "put_under", "refuse_uncovered_conditions"]
 
 _WRITTEN = ("programming", "drift", "long_term", "faults", "spread")
 
@@ -46,7 +48,7 @@ class Condition:
         return self.is_written or self.is_read or self.has_mismatch
 
     def tile_of(self, number: int) -> TileConfig | None:
-        """The tile of seed `number`, counted from 0: with mismatch, another chip each."""
+        """The tile of seed `number`: with mismatch, another chip each; 0 is that of the tile file."""
         if self.tile is None or self.tile.mismatch is None:
             return self.tile
         mismatch = self.tile.mismatch
@@ -92,6 +94,31 @@ def chosen(conditions: Sequence[Condition], names: Iterable[str] | None) -> list
             f"no condition {', '.join(unknown)}; this tile has {', '.join(one.name for one in conditions)}"
         )
     return [one for one in conditions if one.name in wanted]
+
+
+def refuse_uncovered_conditions(conditions: Sequence[Condition], accuracy: float | Literal["exact"]) -> None:
+    """Raise `InputError` that names what layers on tiles do not cover, and the conditions that they do."""
+    refusals = {one.name: refusal for one in conditions if (refusal := _refusal(one, accuracy)) is not None}
+    if not refusals:
+        return
+    left = [one.name for one in conditions if one.name not in refusals and one.name != DIGITAL]
+    remedy = f"evaluate the others alone: --only {','.join(left)}" if left else "change the tile"
+    name, refusal = next(iter(refusals.items()))
+    raise InputError(f"condition{'s' if len(refusals) > 1 else ''} {', '.join(refusals)}: {name}: {refusal}; {remedy}")
+
+
+def _refusal(condition: Condition, accuracy: float | Literal["exact"]) -> str | None:
+    """Why a layer cannot be put under `condition`, tried on the smallest."""
+    if condition.tile is None:
+        return None
+    try:
+        smallest = nn.utils.skip_init(nn.Linear, 1, 1)  # without a draw from torch's own generator
+        layer = TileLinear(smallest, condition.tile, parameters=condition.parameters, accuracy=accuracy)
+        if condition.is_read:
+            layer.set_read_noise(torch.Generator())
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def put_under(network: nn.Module, condition: Condition, chip: torch.Generator, reads: torch.Generator) -> None:

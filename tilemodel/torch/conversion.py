@@ -1,6 +1,7 @@
 """Networks with their linear layers on tiles."""
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
@@ -67,7 +68,7 @@ def calibrate_ranges(
 
     A batch is what `model` takes: a tensor, a tuple of arguments or a mapping of named ones. The range is `margin`
     times the largest magnitude, or, with a `clipped_fraction`, the largest over batches of the magnitude that this
-    fraction of a batch exceeds. Raises `InputError` if a layer has seen nothing.
+    fraction of a batch exceeds. Raises `InputError` if a layer has seen nothing, or what is not finite.
     """
     if not 0 <= clipped_fraction < 1 or not margin > 0:
         raise InputError(f"expected clipped_fraction in [0, 1) and margin > 0, got {clipped_fraction} and {margin}")
@@ -75,7 +76,10 @@ def calibrate_ranges(
     layers = dict(tile_layers(model))
 
     def watch(name: str, inputs: Tensor) -> None:
-        seen[name] = max(seen.get(name, 0.0), _magnitude(inputs, clipped_fraction))
+        magnitude = _magnitude(inputs, clipped_fraction)
+        if not math.isfinite(magnitude):
+            raise InputError(f"calibrate_ranges: the inputs of {name} are not finite; give other batches")
+        seen[name] = max(seen.get(name, 0.0), magnitude)
 
     run_batches(model, layers, batches, watch)
     missing = sorted(set(layers) - set(seen))

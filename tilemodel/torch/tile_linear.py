@@ -216,7 +216,8 @@ class TileLinear(nn.Module):
     def _span(self, flat: Tensor) -> Tensor:
         if self._ranged:
             return self.input_range
-        return flat.detach().abs().amax().clamp(min=torch.finfo(flat.dtype).tiny)
+        least = self.geometry.tile.drive.n_tick_max * torch.finfo(flat.dtype).tiny  # ticks per input stay finite
+        return flat.detach().abs().amax().clamp(min=least)
 
     def _passes(self, ticks: Tensor) -> list[TorchPass]:
         """Ticks [n_vec, n_in] as passes over the tiles' rows, [n_vec, K, n_row]; of one tile, over the rows in use."""
