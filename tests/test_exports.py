@@ -125,6 +125,24 @@ def test_read_noise_adds_what_its_closed_form_says():
     assert found == pytest.approx(expected, rel=0.1)
 
 
+LINEAR = {"kind": "linear", "adc_bits": 10, "charge_full_scale_coulomb": 2e-12, "gain": 1.0, "inl_lsb": []}
+
+
+@pytest.mark.parametrize(
+    ("adc", "quantity"),
+    [
+        ({**CCO, "i_half_ampere": 5e-5}, "oscillator curvature"),
+        ({**LINEAR, "offset_lsb": 3.0}, "converter gain, offset, INL"),
+    ],
+)
+def test_aihwkits_converters_lose_what_the_codes_say(adc, quantity):
+    loss = quantities(TARGETS["aihwkit"](probe_of(pair_tile(adc=adc))))[quantity]
+    if "offset" in quantity:
+        assert loss.rms_lsb == pytest.approx(3)
+    else:
+        assert loss.max_lsb >= 1
+
+
 def test_read_noise_of_a_split_input_is_listed_by_what_passes_share():
     noisy = noisy_pair()
     once = quantities(TARGETS["aihwkit"](probe_of(noisy)))

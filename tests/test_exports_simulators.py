@@ -28,6 +28,7 @@ needs_aihwkit = pytest.mark.skipif(find_spec("aihwkit") is None, reason="aihwkit
 needs_lightning = pytest.mark.skipif(find_spec("aihwkit_lightning") is None, reason="aihwkit-lightning is missing")
 aihwkit = [pytest.mark.aihwkit, needs_aihwkit]
 CCO = {"kind": "cco", "f_hertz_per_ampere": 3e14, "phase_cycle": 0.0, "count_max": 2**20}
+SATURATING = {**CCO, "phase_cycle": 0.4, "count_max": 60}
 LINEAR = {"kind": "linear", "adc_bits": 10, "charge_full_scale_coulomb": 2e-13, "gain": 1.0, "offset_lsb": 0.0}
 
 
@@ -114,12 +115,12 @@ def test_where_aihwkit_can_represent_the_circuit_it_is_our_model(name, tmp_path)
 @pytest.mark.aihwkit
 @needs_aihwkit
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("adc", [CCO, LINEAR], ids=["cco", "linear"])
+@pytest.mark.parametrize("adc", [CCO, SATURATING, LINEAR], ids=["cco", "saturating", "linear"])
 @pytest.mark.parametrize("volt", [0.2, 0.1])
 def test_codes(adc, volt, tmp_path):
     """All codes but those that lie on an edge; of an oscillator also behind wires, by which its ends are corrected."""
     inl = {"inl_lsb": []} if adc is LINEAR else {}
-    wires = {"r_bit_line_ohm": 200.0 if adc is CCO else 0.0, "c_bit_line_farad": 0.0}
+    wires = {"r_bit_line_ohm": 0.0 if adc is LINEAR else 200.0, "c_bit_line_farad": 0.0}
     tile = pair_tile(array=ALTERNATING, wires=wires, adc={**adc, **inl}, cell={"v_read_volt": volt})
     probe = probe_of(tile, n_vec=40)
     module = module_of(TARGETS["aihwkit"](probe), tmp_path)

@@ -118,6 +118,16 @@ def test_an_oscillator_comes_back(tmp_path):
     assert np.abs(codes).max() > 5
 
 
+def test_the_counter_of_an_exported_oscillator_ends_where_the_tiles_does(tmp_path):
+    cco = {"kind": "cco", "f_hertz_per_ampere": 6.24e13, "phase_cycle": 0.0, "count_max": 4}
+    probe = probe_of(pair_tile(adc=cco))
+    configuration, _ = exported(probe, "aihwkit", tmp_path)
+    codes = np.rint(product(configuration, probe, converted=True) * cco["f_hertz_per_ampere"])
+    assert np.abs(codes).max() == cco["count_max"]
+    with pytest.raises(InputError, match="phase_cycle"):
+        exported(probe_of(pair_tile(adc=cco | {"phase_cycle": 0.5})), "aihwkit", tmp_path)
+
+
 def test_a_rounding_converter_comes_back(tmp_path):
     probe = probe_of(pair_tile(adc={**LINEAR, "inl_lsb": []}))
     configuration, _ = exported(probe, "crosssim", tmp_path)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tilemodel.adc import lsb_coulomb
 from tilemodel.config.adc import CcoAdc, IdealAdc, LinearAdc
 from tilemodel.config.cell import GatedCell, LinearDevice, RailPairCell
 from tilemodel.config.errors import InputError
@@ -67,7 +68,7 @@ def export_aihwkit(probe: Probe) -> Export:
         *losses(probe, done),
         *_of_ends(probe),
         *_of_cell(probe),
-        *_of_linear_adc(tile),
+        *_of_adc(probe),
         *_of_passes(probe),
     ]
     return Export(
@@ -150,6 +151,7 @@ def _values(probe: Probe) -> dict[str, Any]:
             "out_res": rounding[0],
             "out_bound": rounding[1],
         },
+        "oscillator": {"phase_cycle": adc.phase_cycle, "count_max": adc.count_max} if isinstance(adc, CcoAdc) else None,
         "line": {"r_end_ohm": end_resistance_ohm(tile)},
         "units": {"code_per_output": code_per_output, "charge_per_output_coulomb": unit},
         "noise": _noise_values(tile),
@@ -257,14 +259,24 @@ def _of_cell(probe: Probe) -> list[Loss]:
     ]
 
 
-def _of_linear_adc(tile: TileConfig) -> list[Loss]:
-    adc = tile.adc
+def _of_adc(probe: Probe) -> list[Loss]:
+    """What its rounding and its oscillators lack, by the codes that it changes."""
+    adc = probe.tile.adc
     if isinstance(adc, LinearAdc) and (adc.gain != 1 or adc.offset_lsb != 0 or any(adc.inl_lsb)):
+        plain: LinearAdc | CcoAdc = adc.model_copy(update={"gain": 1.0, "offset_lsb": 0.0, "inl_lsb": ()})
+        quantity = "converter gain, offset, INL"
         done = "left out: its rounding has neither; apply them to the output digitally"
         value = f"gain {adc.gain:g}, offset {adc.offset_lsb:g} LSB, {len(adc.inl_lsb)} knots of INL"
-        return [Loss(quantity="converter gain, offset, INL", value=value, done=done, errors=None)]
-    if isinstance(adc, CcoAdc) and (adc.i_half_ampere is not None or adc.phase_cycle != 0):
-        value = f"half frequency at {adc.i_half_ampere} A, phase {adc.phase_cycle:g}"
-        done = "left out: its oscillators are linear and start at phase 0"
-        return [Loss(quantity="oscillator curvature, phase", value=value, done=done, errors=None)]
-    return []
+    elif isinstance(adc, CcoAdc) and adc.i_half_ampere is not None:
+        plain = adc.model_copy(update={"i_half_ampere": None})
+        quantity, done = "oscillator curvature", "left out: its oscillators are linear"
+        value = f"half frequency at {adc.i_half_ampere:g} A"
+    else:
+        return []
+    other = TileModel(with_tables(probe.tile, adc=plain), probe.conductances, probe.model.parameters)
+    found, own = other.mvm(probe.ticks).code, probe.programmed.mvm(probe.ticks).code
+    assert found is not None
+    assert own is not None
+    step = lsb_coulomb(adc, signed=probe.tile.signed_lines)
+    errors = probe.errors(step * found.astype(np.float64), step * own.astype(np.float64))
+    return [Loss(quantity=quantity, value=value, done=f"{done}; the error is that of the codes", errors=errors)]

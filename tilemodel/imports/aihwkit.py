@@ -82,4 +82,7 @@ def _converter(values: Values, span: float, g_max: float, input_bits: int | None
     n_tick = 2 ** (input_bits - 1) - 1
     step = 1 / (hertz_per_ampere * g_max * _V_READ * n_tick * _TICK_SECOND)
     n_half = 2**40
+    if values.has("oscillator.count_max"):  # the tile of our export
+        n_half = int(values.number("oscillator.count_max", n_half, lowest=1))
+        values.refuse_unless("oscillator.phase_cycle", 0.0, 0)
     return Quantizer(lowest=-n_half * step, highest=n_half * step, n_step=2 * n_half, rounding="toward_zero")

@@ -67,7 +67,7 @@ class TileNoise(BaseNoiseModel):
 
 
 class TileMVM(AnalogMVMIRDropT):
-    """aihwkit's product with the tile's line ends, and with its read noise, on what the converters see.
+    """aihwkit's product with the tile's line ends, and with its read noise, on what the converters see; its counter.
 
     A line of aihwkit ends half a segment behind its last cell, the tile's a whole one and its terminal and clamp
     resistance: R more. What the end takes is less by 1 / (1 + R y), y being the conductance that the end sees.
@@ -109,7 +109,10 @@ class TileMVM(AnalogMVMIRDropT):
     @classmethod
     def _apply_adc_quantization(cls, mvm: Tensor, io_pars: Any) -> Tensor:
         gain, noise = io_pars.line_ends.pop(0)
-        return super()._apply_adc_quantization(gain * mvm + noise, io_pars)
+        law, cycle = VALUES["oscillator"], 100 / io_pars.adc_frequency
+        cycles = (gain * mvm + noise) / cycle
+        count = torch.floor(cycles.abs() + law["phase_cycle"]).clamp(max=law["count_max"])
+        return torch.sign(cycles) * count * cycle
 
 
 @torch.no_grad()
