@@ -1,4 +1,4 @@
-"""`make networks`: BERT, ALBERT and a frozen MiniLM through the tile, with and without training that knows it.
+"""`make study`: BERT, ALBERT and a frozen MiniLM through the tile, with and without training that knows it.
 
 Writes beside itself: README.md, results.json, networks.svg. What is finished is kept in the cache of the packages: a
 study that was interrupted goes on. Determined by the seeds, up to the machine's float32 arithmetic.
