@@ -6,6 +6,7 @@ study that was interrupted goes on. Determined by the seeds, up to the machine's
 
 import argparse
 import json
+import multiprocessing
 import sys
 import time
 from collections.abc import Iterator
@@ -46,7 +47,8 @@ def study(size: Size, n_process: int) -> dict[str, Any]:
     started = time.monotonic()
     jobs = jobs_of(size)
     scores: dict[Job, dict[str, np.ndarray]] = {}
-    with ProcessPoolExecutor(n_process, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
+    with ProcessPoolExecutor(n_process, spawn, torch.set_num_threads, (1,)) as pool:
         list(pool.map(prepare, size.networks, [size] * len(size.networks)))
         waiting = {pool.submit(run, job, size): job for job in jobs}
         for future in tqdm(as_completed(waiting), total=len(jobs), unit=" jobs"):
