@@ -63,6 +63,9 @@ class _Work(NamedTuple):
     """Cells whose pulse ends within the group."""
     of_ideal: Any
     of_ended: Any
+    total: Any
+    """Of a segment's rows, as they enter, [_LANES]; so is `moment`."""
+    moment: Any
 
 
 class MeanStates:
@@ -117,6 +120,8 @@ def _work(n_kept: int, n_group: int, like: Any) -> Any:
         np.zeros(state, like.dtype),
         np.zeros(state, like.dtype),
         np.zeros(state, like.dtype),
+        np.zeros(_LANES, like.dtype),
+        np.zeros(_LANES, like.dtype),
     )
 
 
@@ -169,51 +174,69 @@ def _forward(groups: Any, vector: int, g: Any, n_row_segment: int, work: Any, c:
         begin = segment * n_row_segment
         end = min(begin + n_row_segment, g.shape[0])
         s, m = work.s[kept], work.m[kept]
-        _gather(g, groups.order[vector], groups.first[vector, segment], groups.share[vector], end, s, m, work.ended, c)
-        work.far[kept] = work.y
+        _gather(g, groups.order[vector], groups.first[vector, segment], groups.share[vector], end, s, m, work, c)
         wires = g.dtype.type(end - begin)
-        _step(work.y, work.ideal, s, m, groups.pairs[vector, segment], groups.n_tick[vector], wires, c)
+        pairs, n_tick = groups.pairs[vector, segment], groups.n_tick[vector]
+        _step(work.y, work.far[kept], work.ideal, s, m, pairs, n_tick, wires, c)
 
 
 @compiled()
-def _gather(g: Any, order: Any, first: Any, share: Any, end: int, s: Any, m: Any, ended: Any, c: Any) -> None:
+def _gather(g: Any, order: Any, first: Any, share: Any, end: int, s: Any, m: Any, work: Any, c: Any) -> None:
     """S and M of the groups' mean states, from the last group to the first; what ends in each."""
-    total = np.zeros(_LANES, g.dtype)
-    moment = np.zeros(_LANES, g.dtype)
+    total, moment = work.total, work.moment
+    _clear(total, moment, c.zero)
     for k in range(s.shape[0] - 1, -1, -1):
-        s[k] = total
-        m[k] = moment
         i, stop = first[k], first[k + 1]
-        if stop == i:
-            continue
-        _add(ended[k], total, -c.one)
-        while i + 4 <= stop:
-            _four_rows(g, order[i], order[i + 1], order[i + 2], order[i + 3], share, end, total, moment, s[k], m[k])
+        _begin(s[k], m[k], work.ended[k], total, moment)
+        while i + 1 < stop:
+            _four_rows(g, order, i, stop, share, end, total, moment, s[k], m[k])
             i += 4
-        while i < stop:
+        if i < stop:
             _one_row(g, order[i], share, end, total, moment, s[k], m[k])
-            i += 1
-        _add(ended[k], total, c.one)
+        _add(work.ended[k], total)
+
+
+@compiled()
+def _clear(total: Any, moment: Any, zero: Any) -> None:
+    for n in range(_LANES):
+        total[n] = zero
+        moment[n] = zero
 
 
 @compiled(fastmath={"contract"})
-def _add(to: Any, what: Any, factor: Any) -> None:
+def _begin(s: Any, m: Any, ended: Any, total: Any, moment: Any) -> None:
+    """Rows of later groups are on."""
     for n in range(_LANES):
-        to[n] += factor * what[n]
+        s[n] = total[n]
+        m[n] = moment[n]
+        ended[n] -= total[n]
+
+
+@compiled(fastmath={"contract"})
+def _add(to: Any, what: Any) -> None:
+    for n in range(_LANES):
+        to[n] += what[n]
 
 
 @compiled(fastmath={"contract"})
 def _four_rows(
-    g: Any, i0: int, i1: int, i2: int, i3: int, share: Any, end: int, total: Any, moment: Any, s: Any, m: Any
+    g: Any, order: Any, i: int, stop: int, share: Any, end: int, total: Any, moment: Any, s: Any, m: Any
 ) -> None:
-    """As `_one_row`, for four at once."""
-    p0, p1, p2, p3 = g.dtype.type(end - i0), g.dtype.type(end - i1), g.dtype.type(end - i2), g.dtype.type(end - i3)
-    f0, f1, f2, f3 = share[i0], share[i1], share[i2], share[i3]
+    """As `_one_row`, for two to four at once: what is missing is the first, without weight."""
+    one, none = g.dtype.type(1), g.dtype.type(0)
+    i0, i1 = order[i], order[i + 1]
+    i2 = order[i + 2] if i + 2 < stop else i0
+    i3 = order[i + 3] if i + 3 < stop else i0
+    w2 = one if i + 2 < stop else none
+    w3 = one if i + 3 < stop else none
+    p0, p1 = g.dtype.type(end - i0), g.dtype.type(end - i1)
+    p2, p3 = w2 * g.dtype.type(end - i2), w3 * g.dtype.type(end - i3)
+    f0, f1, f2, f3 = share[i0], share[i1], w2 * share[i2], w3 * share[i3]
     q0, q1, q2, q3 = p0 * f0, p1 * f1, p2 * f2, p3 * f3
     r0, r1, r2, r3 = uint64(i0), uint64(i1), uint64(i2), uint64(i3)
     for n in range(_LANES):
         g0, g1, g2, g3 = g[r0, n], g[r1, n], g[r2, n], g[r3, n]
-        total[n] += (g0 + g1) + (g2 + g3)
+        total[n] += (g0 + g1) + (w2 * g2 + w3 * g3)
         moment[n] += (p0 * g0 + p1 * g1) + (p2 * g2 + p3 * g3)
         s[n] += (f0 * g0 + f1 * g1) + (f2 * g2 + f3 * g3)
         m[n] += (q0 * g0 + q1 * g1) + (q2 * g2 + q3 * g3)
@@ -233,7 +256,7 @@ def _one_row(g: Any, i: int, share: Any, end: int, total: Any, moment: Any, s: A
 
 
 @compiled(fastmath={"contract"})
-def _step(y: Any, ideal: Any, s: Any, m: Any, pairs: Any, n_tick: Any, wires: Any, c: Any) -> None:
+def _step(y: Any, behind: Any, ideal: Any, s: Any, m: Any, pairs: Any, n_tick: Any, wires: Any, c: Any) -> None:
     """From behind a segment to its clamp end."""
     rw, bend = c.r * wires, c.r * c.r * (wires * wires - c.one) * c.sixth
     for k in range(y.shape[0]):
@@ -243,6 +266,7 @@ def _step(y: Any, ideal: Any, s: Any, m: Any, pairs: Any, n_tick: Any, wires: An
         for n in range(_LANES):
             far, on, rm = y[k, n], s[k, n], c.r * m[k, n]
             passed = c.one / (c.one + rw * far + rm + bend * far * on)
+            behind[k, n] = far
             y[k, n] = (far + on + far * (rw * on - rm) + rq * on * on) * passed
             ideal[k, n] += on
 
@@ -302,32 +326,32 @@ def _to_rows(groups: Any, vector: int, segment: int, end: int, g: Any, work: Any
     """Gradients by a segment's rows, from those by S and M."""
     first, order, n_tick = groups.first[vector, segment], groups.order[vector], groups.n_tick[vector]
     s, m = work.s[segment], work.m[segment]
-    total = np.zeros(_LANES, g.dtype)
-    moment = np.zeros(_LANES, g.dtype)
+    total, moment = work.total, work.moment
+    _clear(total, moment, g.dtype.type(0))
     for k in range(n_tick.size):
         if n_tick[k] == 0:
             continue
-        _add(total, work.of_ended[k], g.dtype.type(1))
         for j in range(first[k], first[k + 1]):
             i = order[j]
-            slope = _of_row(g, i, groups.share[vector, i], end, total, moment, s[k], m[k], by_g)
+            slope = _of_row(g, i, groups.share[vector, i], end, total, work.of_ended[k], moment, s[k], m[k], by_g)
             by_ticks[i] += slope / n_tick[k]
-        _add(total, work.of_ended[k], g.dtype.type(-1))
-        _add(total, s[k], g.dtype.type(1))
-        _add(moment, m[k], g.dtype.type(1))
+        _add(total, s[k])
+        _add(moment, m[k])
     if n_tick[0] > 0:
         for j in range(first[n_tick.size], end):
             by_ticks[order[j]] += _slope(g, order[j], end, s[0], m[0]) / n_tick[0]
 
 
 @compiled(fastmath={"contract", "reassoc"})
-def _of_row(g: Any, i: int, share: Any, end: int, total: Any, moment: Any, s: Any, m: Any, by_g: Any) -> Any:
+def _of_row(
+    g: Any, i: int, share: Any, end: int, total: Any, ended: Any, moment: Any, s: Any, m: Any, by_g: Any
+) -> Any:
     p, row = g.dtype.type(end - i), uint64(i)
     slope = g.dtype.type(0)
     for n in range(_LANES):
         own = s[n] + p * m[n]
         slope += g[row, n] * own
-        by_g[row, n] += total[n] + p * moment[n] + share * own
+        by_g[row, n] += total[n] + ended[n] + p * moment[n] + share * own
     return slope
 
 

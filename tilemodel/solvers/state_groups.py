@@ -58,12 +58,13 @@ def state_groups(ticks: IntArray, *, n_group: int, n_row_segment: int, dtype: ty
 @compiled(parallel=True)
 def _describe(ticks: Any, n_row_segment: int, groups: Any) -> None:
     n_group = groups.n_tick.shape[1]
+    weight = np.arange(ticks.shape[1] + 1) ** _POWER
     for vector in prange(ticks.shape[0]):
         x = ticks[vector]
         ending = np.zeros(x.max() + 1, dtype=np.int64)
         for tick in x:
             ending[tick] += 1
-        bound, group = _bounds(ending, n_group)
+        bound, group = _bounds(ending, weight, n_group)
         _times(ending, bound, groups.n_tick[vector], groups.variance[vector])
         share = groups.share[vector]
         for i in range(x.size):
@@ -71,20 +72,22 @@ def _describe(ticks: Any, n_row_segment: int, groups: Any) -> None:
                 k = group[x[i]]
                 share[i] = (x[i] - bound[k]) / (bound[k + 1] - bound[k])
         _sort(x, group, n_group, n_row_segment, groups.order[vector], groups.first[vector])
-        _pairs(x, bound, share, n_row_segment, groups.pairs[vector])
+        _pairs(x, bound, n_row_segment, groups.pairs[vector])
 
 
 @compiled()
-def _bounds(ending: Any, n_group: int) -> Any:
+def _bounds(ending: Any, weight: Any, n_group: int) -> Any:
     """Ticks between which groups lie [n_group + 1], and the group of pulses by their length, [n_tick_max + 1]."""
     last = ending.size - 1
     bound = np.zeros(n_group + 1, dtype=np.int64)
     group = np.full(last + 1, n_group)
-    total = (ending[1:] ** _POWER).sum()
+    total = 0.0
+    for tick in range(1, last + 1):
+        total += weight[ending[tick]]
     k, passed = 0, 0.0
     for tick in range(1, last + 1):
         group[tick] = k
-        passed += ending[tick] ** _POWER
+        passed += weight[ending[tick]]
         while k < n_group - 1 and passed * n_group >= (k + 1) * total * (1.0 - 1e-12):
             k += 1
             bound[k] = tick
@@ -97,14 +100,15 @@ def _times(ending: Any, bound: Any, n_tick: Any, variance: Any) -> None:
     on = ending[1:].sum()
     for k in range(n_tick.size):
         duration, before = bound[k + 1] - bound[k], on
-        mean, square = 0.0, 0.0
+        total, squares = 0, 0
         for tick in range(bound[k] + 1, bound[k + 1] + 1):
-            mean += on / duration
-            square += float(on) * on / duration
+            total += on
+            squares += on * on
             on -= ending[tick]
         n_tick[k] = duration
         if before > on:
-            variance[k] = max(square - mean * mean, 0.0) / float(before - on) ** 2
+            mean = total / duration
+            variance[k] = max(squares / duration - mean * mean, 0.0) / float(before - on) ** 2
 
 
 @compiled()
@@ -126,18 +130,22 @@ def _sort(x: Any, group: Any, n_group: int, n_row_segment: int, order: Any, firs
 
 
 @compiled()
-def _pairs(x: Any, bound: Any, share: Any, n_row_segment: int, pairs: Any) -> None:
+def _pairs(x: Any, bound: Any, n_row_segment: int, pairs: Any) -> None:
     """sum_{j<m} a_j a_m (m - j) over (sum a)^2, a the shares of rows."""
     n_segment, n_group = pairs.shape
+    behind, total, found = np.zeros(n_group), np.zeros(n_group), np.zeros(n_group)
+    per_tick = np.zeros(n_group)
+    for k in range(n_group):
+        per_tick[k] = 1.0 / max(bound[k + 1] - bound[k], 1)
     for segment in range(n_segment):
+        behind[:], total[:], found[:] = 0.0, 0.0, 0.0
         begin = segment * n_row_segment
+        for i in range(begin, min(begin + n_row_segment, x.size)):
+            for k in range(n_group):
+                part = min(max((x[i] - bound[k]) * per_tick[k], 0.0), 1.0)
+                found[k] += behind[k] * part
+                total[k] += part
+                behind[k] += total[k]
         for k in range(n_group):
-            behind, total, found = 0.0, 0.0, 0.0
-            for i in range(begin, min(begin + n_row_segment, x.size)):
-                if x[i] > bound[k]:
-                    part = share[i] if x[i] <= bound[k + 1] else 1.0
-                    found += behind * part
-                    total += part
-                behind += total
-            if total > 0.0:
-                pairs[segment, k] = found / (total * total)
+            if total[k] > 0.0:
+                pairs[segment, k] = found[k] / (total[k] * total[k])

@@ -20,10 +20,13 @@ IntArray = NDArray[np.int64]
 Real = NDArray[np.floating[Any]]
 
 FINEST_ACCURACY = 5e-4
-"""What mean states are good for: the finest below errs by about 1e-4 of full scale."""
+"""What mean states are good for: the finest that others are compared with err by about 1e-4 of full scale."""
 
-_LEVELS = (Lumping(128, 6), Lumping(64, 6), Lumping(64, 8), Lumping(64, 12))
-_FINEST = Lumping(32, 16)
+# From coarse to fine, and what each is compared with
+_LEVELS = (
+    ((Lumping(128, 6), Lumping(64, 6), Lumping(64, 8), Lumping(64, 12)), Lumping(32, 16)),
+    ((Lumping(32, 12), Lumping(32, 16)), Lumping(16, 32)),
+)
 _FOR_GRADIENT = Lumping(64, 6)
 # Vectors compared: half those with the most ticks, whose wires drop most, the others evenly from the batch
 _N_COMPARED = 8
@@ -31,8 +34,8 @@ _N_COMPARED = 8
 _MARGIN = 1.5
 # w^2 (1 - w) is at most this: what a cell's curvature adds is weighted with it
 _CURVATURE = 4.0 / 27.0
-# A line's drop with all cells on, over its mean over a window: at most about this
-_PEAK_DROP = 3.0
+# A line's drop with all pulses on, over its mean over a window: at most about this
+_PEAK_DROP = 2.0
 
 
 class FastTiles:
@@ -57,13 +60,13 @@ class FastTiles:
         `accuracy` is a fraction of the largest ideal |charge| of a column among the vectors compared.
         """
         compared = ticks[_compared(ticks)]
-        fine, ideal = self._solved(k, compared, _FINEST)
-        allowed = accuracy * self._largest_column(ideal) - self._left_out(k, fine, ideal)
-        for lumping in _LEVELS:
-            rough, _ = self._solved(k, compared, lumping)
-            if _MARGIN * self._largest_column(rough - fine) <= allowed:
-                charge, ideal = self._solved(k, ticks, lumping)
-                return self._with_ends(k, ticks, charge, ideal)
+        for lumpings, finest in _LEVELS:
+            fine, ideal = self._solved(k, compared, finest)
+            allowed = accuracy * self._largest_column(ideal) - self._left_out(k, fine, ideal)
+            for lumping in lumpings:
+                rough, _ = self._solved(k, compared, lumping)
+                if _MARGIN * self._largest_column(rough - fine) <= allowed:
+                    return self._with_ends(k, ticks, *self._solved(k, ticks, lumping))
         return None
 
     def gradient(self, k: int, ticks: IntArray, pull: Real) -> tuple[Real, Real]:
@@ -107,12 +110,15 @@ class FastTiles:
         return result
 
     def _left_out(self, k: int, charge: Real, ideal: Real) -> float:
-        """Bound of what curved access devices and the lines' capacitors add, a volt and tick."""
+        """What curved access devices and the lines' capacitors add at most, about, a volt and tick.
+
+        Of the capacitors' squared jumps (docs/gated_1t1r.md) the first, of all rows by the line's drop, is nearly all.
+        """
         tile, p = self._geometry.tile, self._parameters
         assert isinstance(p, GatedParameters)
         bend = abs(p.r_access_slope_ohm_per_ampere) * float(self._active[k].max()) ** 2 * tile.v_read_volt
         drop = min(_PEAK_DROP * float((1.0 - charge / np.maximum(ideal, 1e-30)).max(initial=0.0)), 1.0)
-        capacitors = tile.wires_in_use.c_bit_line_farad * tile.array.n_row * drop**2 / tile.drive.t_lsb_second
+        capacitors = 0.5 * tile.wires_in_use.c_bit_line_farad * tile.array.n_row * drop**2 / tile.drive.t_lsb_second
         return _CURVATURE * bend * float(ideal.max(initial=0.0)) + capacitors
 
     def _largest_column(self, of_lines: Real) -> float:
