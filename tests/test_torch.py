@@ -55,6 +55,22 @@ ADCS = {
         "ramp_curvature": 0.0,
         "offset_lsb": 0.2,
     },
+    "inl": {
+        "kind": "linear",
+        "adc_bits": 8,
+        "charge_full_scale_coulomb": 2e-12,
+        "gain": 1.1,
+        "offset_lsb": 0.3,
+        "inl_lsb": [1.5, -2.0, 0.5, 3.0],
+    },
+    "curved_ramp": {
+        "kind": "ramp",
+        "adc_bits": 8,
+        "charge_full_scale_coulomb": 3e-12,
+        "gain": 1.0,
+        "ramp_curvature": 0.1,
+        "offset_lsb": 0.2,
+    },
     "sar": {"kind": "sar", "adc_bits": 8, "charge_full_scale_coulomb": 3e-12, "offset_lsb": 0.1},
 }
 CODINGS = [{"coding": "conventional"}, {"coding": "split", "split_low_bits": 3}, {"coding": "bit_wise"}]
@@ -302,7 +318,7 @@ def test_operators_keep_to_torchs_rules():
 
 
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-@pytest.mark.parametrize("tile", [driven_tile(adc="cco_phase"), gated_tile("ramp")], ids=["linear", "gated"])
+@pytest.mark.parametrize("tile", [driven_tile(adc="inl"), gated_tile("curved_ramp")], ids=["linear", "gated"])
 def test_compiles_as_one_graph(tile, backend):
     torch._dynamo.reset()
     layer = TileLinear(linear(), tile)
@@ -450,7 +466,7 @@ def test_a_compact_model_makes_a_layer(tmp_path, rng):
     [
         (lambda: driven_tile(wires={"r_bit_line_ohm": 1.0, "r_row_ohm": 1.0}), "needs ideal rows"),
         (lambda: switch_tile(), "takes no negative inputs"),
-        (lambda: driven_tile(cell="rail_pair", adc="ramp").model_copy(update={"adc": _curved()}), "without INL"),
+        (lambda: driven_tile(adc="cco").model_copy(update={"adc": _compressing()}), "without i_half_ampere"),
     ],
 )
 def test_what_is_not_covered_is_refused(tile, message):
@@ -458,8 +474,8 @@ def test_what_is_not_covered_is_refused(tile, message):
         TileLinear(linear(), tile())
 
 
-def _curved():
-    return pair_tile(adc={**ADCS["ramp"], "ramp_curvature": 0.1}).adc
+def _compressing():
+    return pair_tile(adc={**ADCS["cco"], "i_half_ampere": 5e-4}).adc
 
 
 def test_wrong_arguments_are_refused():
