@@ -21,6 +21,7 @@ from torch import nn
 
 from tilemodel.compact import save_model
 from tilemodel.noise.noisy_tile import NoisyTile
+from tilemodel.parameters import parameters_from_tile
 from tilemodel.solvers import ladder
 from tilemodel.torch import TileLinear, calibrate_ranges, convert, tile_layers
 from tilemodel.torch.gated import gated_charges
@@ -307,6 +308,41 @@ def test_lumped_gated_gradients_are_near_the_exact_ones(rng):
         gradients.append((layer.weight.grad, x.grad))
     for exact, lumped in zip(*gradients, strict=True):
         assert float((exact - lumped).norm() / exact.norm()) < 0.02
+
+
+def test_accuracy_is_kept_where_access_transistors_release_charge(rng):
+    """Five times what SKY130 transistors release: a column's share of it exceeds the accuracy."""
+    tile = gated_tile(drive={"t_lsb_second": 1e-9}, read_out={"t_tail_second": 2e-8})
+    tile = with_tables(tile, wires=tile.wires.model_copy(update={"r_bit_line_ohm": 5.0}))
+    released = {"q_pulse_coulomb": 1.2e-15, "q_pulse_coulomb_per_siemens": -2.7e-11, "c_pulse_farad": 2e-15}
+    transistor = {**released, "r_access_slope_ohm_per_ampere": 7.9e5}
+    plain = parameters_from_tile(tile)
+    ticks = torch.from_numpy(ticks_of(rng, 40))
+    codes = []
+    for changed, accuracy in ((transistor, "exact"), (transistor, 1e-3), ({}, "exact")):
+        parameters = plain.model_copy(update=changed)
+        layer = TileLinear(linear(), tile, parameters=parameters, accuracy=accuracy)
+        codes.append(layer.codes(ticks).detach().numpy())
+    exact, fast, without = codes
+    assert np.abs(without - exact).max() > 1e-3 * np.abs(exact).max()
+    assert np.abs(fast - exact).max() < 5e-4 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("read_out_end", ["south", "alternating"])
+def test_mean_states_keep_to_the_accuracy_of_layers(read_out_end, rng):
+    """In 512 rows at 0.33 Ohm, where 1e-3 is a fiftieth of the drop; and they are what computes it."""
+    array = {"n_row": 512, "n_col": 6, "read_out_end": read_out_end}
+    tile = switch_tile(array=array, wires={"r_bit_line_ohm": 0.33}, drive={"sign": "two_phase"})
+    torch.manual_seed(1)
+    plain = linear(512, 6, torch.float32)
+    nn.init.normal_(plain.weight)
+    ticks = torch.randn(24, 512)
+    ticks = torch.round(ticks / ticks.abs().max() * 127)
+    layer = TileLinear(plain, tile, accuracy=1e-3)
+    with torch.no_grad():
+        fast, exact = layer.codes(ticks).numpy(), TileLinear(plain, tile).codes(ticks).numpy()
+    assert np.abs(fast - exact).max() < 1e-3 * np.abs(exact).max()
+    assert layer._solver._programmed is None
 
 
 def test_operators_keep_to_torchs_rules():
