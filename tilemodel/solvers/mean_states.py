@@ -12,19 +12,17 @@ and vector.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import get_num_threads, prange, uint64
+from numba import get_num_threads, prange
 from numpy.typing import NDArray
 
 from tilemodel.solvers.compile import KERNEL_LOCK, compiled
 from tilemodel.solvers.lanes import in_lanes
+from tilemodel.solvers.mean_state_rows import LANES, gather, to_rows
 from tilemodel.solvers.state_groups import StateGroups, state_groups
 
 __all__ = ["Lumping", "MeanStates"]
 
 Real = NDArray[np.floating[Any]]
-
-# Bit lines that one loop handles side by side
-_LANES = 128
 
 
 class Lumping(NamedTuple):
@@ -47,7 +45,7 @@ class _Circuit(NamedTuple):
 
 
 class _Work(NamedTuple):
-    """Scratch arrays of a worker; the first three [1 or n_segment, n_group, _LANES], others [n_group, _LANES]."""
+    """Scratch arrays of a worker; the first three [1 or n_segment, n_group, LANES], others [n_group, LANES]."""
 
     s: Any
     """Sum of active cells; the gradient's by-product replaces it, and `m`."""
@@ -64,7 +62,7 @@ class _Work(NamedTuple):
     of_ideal: Any
     of_ended: Any
     total: Any
-    """Of a segment's rows, as they enter, [_LANES]; so is `moment`."""
+    """Of a segment's rows, as they enter, [LANES]; so is `moment`."""
     moment: Any
 
 
@@ -74,14 +72,14 @@ class MeanStates:
     def __init__(
         self, g: NDArray[np.floating[Any]], r_ohm: float, r_end_ohm: float, dtype: type[np.floating[Any]]
     ) -> None:
-        self._g, self._n_line, self._real = in_lanes(g, _LANES, dtype), g.shape[1], dtype
+        self._g, self._n_line, self._real = in_lanes(g, LANES, dtype), g.shape[1], dtype
         tiny = float(np.finfo(dtype).tiny) ** 0.25
         self._circuit = _Circuit(*(dtype(x) for x in (0.0, 1.0, 2.0, 1 / 6, tiny, r_ohm, r_end_ohm)))
 
     def charges(self, ticks: NDArray[np.int64], lumping: Lumping) -> tuple[Real, Real]:
         """Charge a volt and tick [siemens], and without wires, [n_vec, n_line], of `ticks` [n_vec, n_row] >= 0."""
         groups = self._groups(ticks, lumping)
-        out = np.zeros((2, len(ticks), len(self._g), _LANES), dtype=self._real)
+        out = np.zeros((2, len(ticks), len(self._g), LANES), dtype=self._real)
         with KERNEL_LOCK:
             _charges(groups, self._g, lumping.n_row_segment, self._circuit, get_num_threads(), out)
         charge, ideal = out.reshape(2, len(ticks), -1)[..., : self._n_line]
@@ -93,12 +91,12 @@ class MeanStates:
         A row without a pulse counts with the first group.
         """
         groups, n_worker = self._groups(ticks, lumping), get_num_threads()
-        lanes = np.zeros((len(ticks), len(self._g) * _LANES), dtype=self._real)
+        lanes = np.zeros((len(ticks), len(self._g) * LANES), dtype=self._real)
         lanes[:, : self._n_line] = pull
         by_ticks = np.zeros(ticks.shape, dtype=self._real)
         by_g = np.zeros((n_worker, *self._g.shape), dtype=self._real)
         with KERNEL_LOCK:
-            pulls = lanes.reshape(len(ticks), -1, _LANES)
+            pulls = lanes.reshape(len(ticks), -1, LANES)
             _gradient(groups, self._g, lumping.n_row_segment, self._circuit, pulls, n_worker, by_ticks, by_g)
         summed = by_g.sum(axis=0).transpose(1, 0, 2).reshape(ticks.shape[1], -1)
         return by_ticks, np.ascontiguousarray(summed[:, : self._n_line])
@@ -109,8 +107,8 @@ class MeanStates:
 
 @compiled()
 def _work(n_kept: int, n_group: int, like: Any) -> Any:
-    kept = (n_kept, n_group, _LANES)
-    state = (n_group, _LANES)
+    kept = (n_kept, n_group, LANES)
+    state = (n_group, LANES)
     return _Work(
         np.zeros(kept, like.dtype),
         np.zeros(kept, like.dtype),
@@ -120,8 +118,8 @@ def _work(n_kept: int, n_group: int, like: Any) -> Any:
         np.zeros(state, like.dtype),
         np.zeros(state, like.dtype),
         np.zeros(state, like.dtype),
-        np.zeros(_LANES, like.dtype),
-        np.zeros(_LANES, like.dtype),
+        np.zeros(LANES, like.dtype),
+        np.zeros(LANES, like.dtype),
     )
 
 
@@ -160,7 +158,7 @@ def _gradient(
                     begin = segment * n_row_segment
                     end = min(begin + n_row_segment, g.shape[1])
                     _step_back(work, segment, groups.pairs[vector, segment], n_tick, g.dtype.type(end - begin), c)
-                    _to_rows(groups, vector, segment, end, g[block], work, by_ticks[vector], by_g[worker, block])
+                    to_rows(groups, vector, segment, end, g[block], work, by_ticks[vector], by_g[worker, block])
 
 
 @compiled()
@@ -174,85 +172,10 @@ def _forward(groups: Any, vector: int, g: Any, n_row_segment: int, work: Any, c:
         begin = segment * n_row_segment
         end = min(begin + n_row_segment, g.shape[0])
         s, m = work.s[kept], work.m[kept]
-        _gather(g, groups.order[vector], groups.first[vector, segment], groups.share[vector], end, s, m, work, c)
+        gather(g, groups.order[vector], groups.first[vector, segment], groups.share[vector], end, s, m, work, c)
         wires = g.dtype.type(end - begin)
         pairs, n_tick = groups.pairs[vector, segment], groups.n_tick[vector]
         _step(work.y, work.far[kept], work.ideal, s, m, pairs, n_tick, wires, c)
-
-
-@compiled()
-def _gather(g: Any, order: Any, first: Any, share: Any, end: int, s: Any, m: Any, work: Any, c: Any) -> None:
-    """S and M of the groups' mean states, from the last group to the first; what ends in each."""
-    total, moment = work.total, work.moment
-    _clear(total, moment, c.zero)
-    for k in range(s.shape[0] - 1, -1, -1):
-        i, stop = first[k], first[k + 1]
-        _begin(s[k], m[k], work.ended[k], total, moment)
-        while i + 1 < stop:
-            _four_rows(g, order, i, stop, share, end, total, moment, s[k], m[k])
-            i += 4
-        if i < stop:
-            _one_row(g, order[i], share, end, total, moment, s[k], m[k])
-        _add(work.ended[k], total)
-
-
-@compiled()
-def _clear(total: Any, moment: Any, zero: Any) -> None:
-    for n in range(_LANES):
-        total[n] = zero
-        moment[n] = zero
-
-
-@compiled(fastmath={"contract"})
-def _begin(s: Any, m: Any, ended: Any, total: Any, moment: Any) -> None:
-    """Rows of later groups are on."""
-    for n in range(_LANES):
-        s[n] = total[n]
-        m[n] = moment[n]
-        ended[n] -= total[n]
-
-
-@compiled(fastmath={"contract"})
-def _add(to: Any, what: Any) -> None:
-    for n in range(_LANES):
-        to[n] += what[n]
-
-
-@compiled(fastmath={"contract"})
-def _four_rows(
-    g: Any, order: Any, i: int, stop: int, share: Any, end: int, total: Any, moment: Any, s: Any, m: Any
-) -> None:
-    """As `_one_row`, for two to four at once: what is missing is the first, without weight."""
-    one, none = g.dtype.type(1), g.dtype.type(0)
-    i0, i1 = order[i], order[i + 1]
-    i2 = order[i + 2] if i + 2 < stop else i0
-    i3 = order[i + 3] if i + 3 < stop else i0
-    w2 = one if i + 2 < stop else none
-    w3 = one if i + 3 < stop else none
-    p0, p1 = g.dtype.type(end - i0), g.dtype.type(end - i1)
-    p2, p3 = w2 * g.dtype.type(end - i2), w3 * g.dtype.type(end - i3)
-    f0, f1, f2, f3 = share[i0], share[i1], w2 * share[i2], w3 * share[i3]
-    q0, q1, q2, q3 = p0 * f0, p1 * f1, p2 * f2, p3 * f3
-    r0, r1, r2, r3 = uint64(i0), uint64(i1), uint64(i2), uint64(i3)
-    for n in range(_LANES):
-        g0, g1, g2, g3 = g[r0, n], g[r1, n], g[r2, n], g[r3, n]
-        total[n] += (g0 + g1) + (w2 * g2 + w3 * g3)
-        moment[n] += (p0 * g0 + p1 * g1) + (p2 * g2 + p3 * g3)
-        s[n] += (f0 * g0 + f1 * g1) + (f2 * g2 + f3 * g3)
-        m[n] += (q0 * g0 + q1 * g1) + (q2 * g2 + q3 * g3)
-
-
-@compiled(fastmath={"contract"})
-def _one_row(g: Any, i: int, share: Any, end: int, total: Any, moment: Any, s: Any, m: Any) -> None:
-    """A row enters earlier groups whole, and its own with its share."""
-    p, f, row = g.dtype.type(end - i), share[i], uint64(i)
-    q = p * f
-    for n in range(_LANES):
-        cell = g[row, n]
-        total[n] += cell
-        moment[n] += p * cell
-        s[n] += f * cell
-        m[n] += q * cell
 
 
 @compiled(fastmath={"contract"})
@@ -263,7 +186,7 @@ def _step(y: Any, behind: Any, ideal: Any, s: Any, m: Any, pairs: Any, n_tick: A
         if n_tick[k] == c.zero:
             continue
         rq = c.r * pairs[k]
-        for n in range(_LANES):
+        for n in range(LANES):
             far, on, rm = y[k, n], s[k, n], c.r * m[k, n]
             passed = c.one / (c.one + rw * far + rm + bend * far * on)
             behind[k, n] = far
@@ -275,7 +198,7 @@ def _step(y: Any, behind: Any, ideal: Any, s: Any, m: Any, pairs: Any, n_tick: A
 def _add_charge(charge: Any, without: Any, work: Any, n_tick: Any, variance: Any, c: Any) -> None:
     """Of all groups: the drop of each mean state, and what it has less than the group's states in the mean."""
     for k in range(n_tick.size):
-        for n in range(_LANES):
+        for n in range(LANES):
             ideal = max(work.ideal[k, n], c.tiny)
             current = work.y[k, n] / (c.one + c.r_end * work.y[k, n])
             z = work.ended[k, n] * current / (ideal * ideal)
@@ -287,7 +210,7 @@ def _add_charge(charge: Any, without: Any, work: Any, n_tick: Any, variance: Any
 def _seed(work: Any, pull: Any, n_tick: Any, variance: Any, c: Any) -> None:
     """Gradients of `_add_charge`; that by y replaces y."""
     for k in range(n_tick.size):
-        for n in range(_LANES):
+        for n in range(LANES):
             ideal = max(work.ideal[k, n], c.tiny)
             near = c.one / (c.one + c.r_end * work.y[k, n])
             current, drop_pull = work.y[k, n] * near, pull[n] * n_tick[k]
@@ -307,7 +230,7 @@ def _step_back(work: Any, segment: int, pairs: Any, n_tick: Any, wires: Any, c: 
     y, s, m = work.y, work.s[segment], work.m[segment]
     for k in range(y.shape[0]):
         rq = c.r * pairs[k]
-        for n in range(_LANES):
+        for n in range(LANES):
             far, on, rm = work.far[segment, k, n], s[k, n], c.r * m[k, n]
             passed = c.one / (c.one + rw * far + rm + bend * far * on)
             near = (far + on + far * (rw * on - rm) + rq * on * on) * passed
@@ -319,46 +242,3 @@ def _step_back(work: Any, segment: int, pairs: Any, n_tick: Any, wires: Any, c: 
         if n_tick[k] == c.zero:
             s[k] = c.zero
             m[k] = c.zero
-
-
-@compiled()
-def _to_rows(groups: Any, vector: int, segment: int, end: int, g: Any, work: Any, by_ticks: Any, by_g: Any) -> None:
-    """Gradients by a segment's rows, from those by S and M."""
-    first, order, n_tick = groups.first[vector, segment], groups.order[vector], groups.n_tick[vector]
-    s, m = work.s[segment], work.m[segment]
-    total, moment = work.total, work.moment
-    _clear(total, moment, g.dtype.type(0))
-    for k in range(n_tick.size):
-        if n_tick[k] == 0:
-            continue
-        for j in range(first[k], first[k + 1]):
-            i = order[j]
-            slope = _of_row(g, i, groups.share[vector, i], end, total, work.of_ended[k], moment, s[k], m[k], by_g)
-            by_ticks[i] += slope / n_tick[k]
-        _add(total, s[k])
-        _add(moment, m[k])
-    if n_tick[0] > 0:
-        for j in range(first[n_tick.size], end):
-            by_ticks[order[j]] += _slope(g, order[j], end, s[0], m[0]) / n_tick[0]
-
-
-@compiled(fastmath={"contract", "reassoc"})
-def _of_row(
-    g: Any, i: int, share: Any, end: int, total: Any, ended: Any, moment: Any, s: Any, m: Any, by_g: Any
-) -> Any:
-    p, row = g.dtype.type(end - i), uint64(i)
-    slope = g.dtype.type(0)
-    for n in range(_LANES):
-        own = s[n] + p * m[n]
-        slope += g[row, n] * own
-        by_g[row, n] += total[n] + ended[n] + p * moment[n] + share * own
-    return slope
-
-
-@compiled(fastmath={"contract", "reassoc"})
-def _slope(g: Any, i: int, end: int, s: Any, m: Any) -> Any:
-    p, row = g.dtype.type(end - i), uint64(i)
-    slope = g.dtype.type(0)
-    for n in range(_LANES):
-        slope += g[row, n] * (s[n] + p * m[n])
-    return slope
