@@ -62,3 +62,7 @@ LEAST_SQUARES = 1e-6
 
 # Tiles of 512 rows predicted from a calibration of at most 64, of full scale: the issue's bar (measured: 4e-6)
 SMALL_TO_LARGE = 5e-4
+
+# Rows a segment and groups of mean states: lines of 512 rows of networks' weights and inputs, of the largest ideal
+# charge of a line (measured: at most a third to a half of these)
+MEAN_STATES = {(128, 6): 1e-3, (64, 8): 5e-4, (32, 16): 2.5e-4}
