@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from calibration.reference import reference_error_coulomb, reference_output
 from reports.accuracy import Accuracy, Verdict, judge, measure_accuracy
+from reports.budget import Budget, error_budget
 from reports.ir_drop import ir_drop_percent
 from reports.measures import Measures, measure_tile
 from reports.transient import Transient, transient_of
@@ -55,6 +56,10 @@ class Validation:
     """[n_row, n_line], see `reports.ir_drop`."""
     transient: Transient | None
     """Of the output that errs most; None where `reports.transient.no_transient` says why."""
+    budget: Budget | None
+    """Error budget of the fast model, where it was asked for and the tile has one."""
+    no_budget: str | None
+    """Why a budget that was asked for is not there."""
     verdicts: list[Verdict]
 
     @property
@@ -73,12 +78,13 @@ def validate(
     processes: int | None = None,
     runner: Runner | None = None,
     on_done: Progress | None = None,
+    with_budget: bool = False,
 ) -> Validation:
     """Simulate `n_vec` random vectors through random weights and compare.
 
-    `cell` is a cell circuit of the user's own; `model` must then be calibrated with it. `on_done(done, total)`
-    counts simulator runs; `runner` and `processes` are as in `spice_netlists.simulate`.
-    Raises `InputError` where the fast model does not cover the tile (before anything is
+    `cell` is a cell circuit of the user's own; `model` must then be calibrated with it. `on_done(done, total)` counts
+    simulator runs; `with_budget` adds an error budget (`reports.budget`); `runner` and `processes` are as in
+    `spice_netlists.simulate`. Raises `InputError` where the fast model does not cover the tile (before anything is
     simulated), and what `simulate` raises.
     """
     if n_vec < 1:
@@ -86,7 +92,16 @@ def validate(
     _check_cell(tile, cell, model)
     if runner is None:
         with Runner("threads", processes=processes) as own:
-            return validate(tile, model, cell=cell, n_vec=n_vec, seed=seed, runner=own, on_done=on_done)
+            return validate(
+                tile,
+                model,
+                cell=cell,
+                n_vec=n_vec,
+                seed=seed,
+                runner=own,
+                on_done=on_done,
+                with_budget=with_budget,
+            )
     rng = np.random.default_rng([_STREAM, seed])
     conductances = conductances_from_weights(tile, random_weights(tile, rng))
     ticks = random_ticks(tile, rng, n_vec)
@@ -99,6 +114,7 @@ def validate(
     vector, column = (int(place) for place in np.unravel_index(np.argmax(error), error.shape))
     drop = ir_drop_percent(tile, conductances, ticks, fast_model.parameters)
     measures = measure_tile(tile, drop, reference.provenance["residual_current_fraction"])
+    budget, no_budget = _budget(tile, model, seed) if with_budget else (None, None)
     return Validation(
         tile=tile,
         model=model,
@@ -114,6 +130,8 @@ def validate(
         measures=measures,
         ir_drop_percent=drop,
         transient=transient_of(fast_model, ticks, vector, column, runner=runner, cell=cell),
+        budget=budget,
+        no_budget=no_budget,
         verdicts=judge(accuracy, tile.spec, measures),
     )
 
@@ -144,6 +162,14 @@ def _simulated(
         on_done=progress_from(n_vec * per_vector),
     )
     return reference, combine_lines(tile, error_line)
+
+
+def _budget(tile: TileConfig, model: CompactModel | None, seed: int) -> tuple[Budget | None, str | None]:
+    """The budget, or why there is none."""
+    try:
+        return error_budget(tile, model, seed=seed), None
+    except InputError as error:
+        return None, str(error)
 
 
 def _check_cell(tile: TileConfig, cell: CellCircuit | None, model: CompactModel | None) -> None:

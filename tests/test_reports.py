@@ -67,10 +67,11 @@ def test_a_batch_without_any_signal_is_refused():
 def test_a_report_is_the_same_to_the_byte_and_stands_alone(tmp_path):
     tile = pair_tile(adc=CCO, spec={"max_error_percent_full_scale": 0.0005, "max_code_difference_lsb": 1})
     for name in ("a", "b"):
-        validation = validate(tile, n_vec=2, seed=4)
+        validation = validate(tile, n_vec=2, seed=4, with_budget=True)
         write_report(validation, tmp_path / name, {"simulation_second": float(name == "a")})
     names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
     assert [str(name) for name in names] == [
+        "figures/budget.svg",
         "figures/codes.svg",
         "figures/columns.svg",
         "figures/error.svg",
@@ -94,7 +95,11 @@ def test_a_report_is_the_same_to_the_byte_and_stands_alone(tmp_path):
     assert "ngspice-" in page
     content = json.loads((tmp_path / "a" / "report.json").read_text())
     assert content["passed"] is True
+    assert [row["name"] for row in content["budget"]][-1] == "together"
+    assert content["no_budget"] is None
     assert len(content["provenance"]["reference"]["deck_sha256"]) == 2
+    page_values = re.findall(r"<code>([^<]+)</code></td><td class=\"number\">([^<]*)</td><td><strong>assumed", page)
+    assert content["assumed"] == [f"{key} = {value}" for key, value in page_values]
     points = np.load(tmp_path / "a" / "points.npz")
     rows = list(csv.DictReader((tmp_path / "a" / "points.csv").read_text().splitlines()))
     assert [float(row["charge_spice_coulomb"]) for row in rows] == points["charge_spice_coulomb"].ravel().tolist()
