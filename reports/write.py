@@ -1,4 +1,4 @@
-"""Write a validation as a folder: page, JSON, figures, points. Equal inputs give equal bytes but for timing.json."""
+"""Write a validation as a folder: page, JSON, figures, points. Equal inputs give equal bytes but for run times."""
 
 import json
 from pathlib import Path
@@ -11,6 +11,7 @@ from reports.figures import draw_figures
 from reports.page import assumed_values, data_uri, render_template, value_rows
 from reports.row_figure import errors_by_row
 from reports.run_folders import RunFolders, RunList
+from reports.run_times import write_times
 from reports.text import csv_text, point_rows, report_markdown
 from reports.transient_page import transient_caption, transient_facts
 from reports.validation import Validation
@@ -58,7 +59,7 @@ def write_report(
         for name, svg in figures.items():
             (temporary / "figures" / f"{name}.svg").write_text(svg)
         (temporary / REPORT_MARKER).write_text(json.dumps(content, indent=2) + "\n")
-        (temporary / "timing.json").write_text(json.dumps(timing or {}, indent=2) + "\n")
+        write_times(validation.times, temporary, validation.tile.name, timing or {})
         (temporary / "index.html").write_text(render_page(content, figures))
         (temporary / "report.md").write_text(report_markdown(content, value_rows(content["tile"])))
         (temporary / "points.csv").write_text(csv_text(point_rows(validation)))

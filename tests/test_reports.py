@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from reports.accuracy import judge, measure_accuracy
-from reports.page import value_rows
+from reports.page import assumed_values, value_rows
+from reports.run_times import TIMING_FILES
 from reports.validation import validate
 from reports.write import write_report
 from tests.conftest import pair_tile
@@ -85,13 +86,21 @@ def test_a_report_is_the_same_to_the_byte_and_stands_alone(tmp_path):
         "points.npz",
         "report.json",
         "report.md",
+        "timing.html",
         "timing.json",
     ]
     for name in names:
         same = (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-        assert same == (name.name != "timing.json"), name
+        assert same == (name.name not in TIMING_FILES), name
     page = (tmp_path / "a" / "index.html").read_text()
-    assert not re.search(r"""(src|href)=["'](?!data:)""", page)
+    assert re.findall(r"""(?:src|href)=["'](?!data:)([^"']+)""", page) == ["timing.html"]
+    timing = json.loads((tmp_path / "a" / "timing.json").read_text())
+    assert timing["simulation_second"] == 1.0
+    assert timing["ratio"] == pytest.approx(timing["spice_second"] / timing["model_second"])
+    assert timing["spice_second"] > 0 < timing["model_second"]
+    times_page = (tmp_path / "a" / "timing.html").read_text()
+    assert f"{timing['ratio']:.3g} times less" in times_page
+    assert times_page.count("<img") == times_page.count('src="data:') == 1
     assert "ngspice-" in page
     content = json.loads((tmp_path / "a" / "report.json").read_text())
     assert content["passed"] is True
@@ -119,6 +128,9 @@ def test_values_say_under_which_conditions_even_where_the_tile_file_does_not():
     temperature = rows["conditions.temperature_celsius"]
     assert (temperature["value"], temperature["kind"]) == ("27.0", "default")
     assert rows["conditions.supply_factor"]["value"] == "1.0"
+    assert "wires.row_driven_end = west" in assumed_values(
+        load_tile("examples/switch_32x8.toml").model_dump(mode="json")
+    )
     hot = value_rows(load_tile("examples/circuits/conditions_hot_wires.toml").model_dump(mode="json"))
     stated = [row for row in hot if row["key"] == "conditions.temperature_celsius"]
     assert [row["kind"] for row in stated] == ["tile file"]
