@@ -23,7 +23,7 @@ BUDGET_MARKER = "budget.json"
 
 BUDGET_CAPTION = (
     "Standard deviation of each contribution's error, in % of the ideal MAC's. Dark: the part that the best gain and "
-    "offset of each column leave. A constant error shows in the table (mean), not here."
+    "offset of each column leave. A constant error shows in its mean, not here."
 )
 # Bars end here on the left, relative to the largest; what is shorter is rounding
 _SHORTEST = 1e-5

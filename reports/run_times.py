@@ -31,6 +31,11 @@ class RunTimes:
         """How many times faster the model is."""
         return self.spice_second / self.model_second
 
+    @property
+    def ratio_text(self) -> str:
+        """It with three digits."""
+        return f"{float(f'{self.ratio:.3g}'):,.10g}"
+
 
 def write_times(times: RunTimes, folder: Path, name: str, further: dict[str, float]) -> None:
     """Write `TIMING_FILES` to `folder` for the tile `name`; `further` seconds go into the JSON."""
@@ -47,7 +52,7 @@ def _drawn(times: RunTimes) -> str:
         axes = figure.add_subplot()
         seconds = [1e3 * second / times.n_vec for second in (times.model_second, times.spice_second)]
         axes.barh(["fast model", "SPICE"], seconds, color=[BLUE, LIGHT_BLUE], left=0)
-        axes.annotate(f"{times.ratio:.3g} x", (seconds[1], 1), (3, 0), textcoords="offset points", va="center")
+        axes.annotate(f"{times.ratio_text} x", (seconds[1], 1), (3, 0), textcoords="offset points", va="center")
         axes.set(xscale="log", xlim=(min(seconds) / 10, 6 * max(seconds)), xlabel="run time of a vector [ms]")
         axes.grid(visible=False, axis="y")
         axes.set_axisbelow(True)
