@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from reports.accuracy import measured_text
 from reports.budget_page import BUDGET_CAPTION, draw_budget
 from reports.figures import draw_figures
 from reports.page import assumed_values, data_uri, render_template, value_rows
@@ -114,6 +115,7 @@ def render_page(content: dict[str, Any], figures: dict[str, str]) -> str:
         "report.html",
         **{key: content[key] for key in ("tile", "seed", "n_vec", "verdicts", "accuracy", "parameters", "runs")},
         engine=reference["engine"],
+        measured_text=measured_text,
         values=value_rows(content["tile"]),
         provenance=provenance,
         figures=[{"uri": data_uri(figures[name]), "caption": captions[name]} for name in figures],

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reports.accuracy import judge, measure_accuracy
+from reports.accuracy import judge, measure_accuracy, measured_text
 from reports.page import assumed_values, value_rows
 from reports.run_times import TIMING_FILES
 from reports.validation import validate
@@ -57,6 +57,13 @@ def test_verdicts_follow_the_limits():
     assert [verdict.passed for verdict in judge(accuracy, spec)] == [True]
     without_codes = replace(accuracy, code_match_percent=None, max_code_difference_lsb=None)
     assert not judge(without_codes, SpecConfig(min_code_match_percent=1.0))[0].passed
+
+
+def test_what_was_not_measured_says_why():
+    assert measured_text("max_settling_percent", 0.123456) == "0.1235"
+    assert "outputs are sampled" in measured_text("max_settling_percent", None)
+    assert "no converter codes" in measured_text("min_code_match_percent", None)
+    assert "no converter law, or too many code edges" in measured_text("max_inl_lsb", None)
 
 
 def test_a_batch_without_any_signal_is_refused():
