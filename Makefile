@@ -16,7 +16,7 @@ TORCH_VENV := .venv-torch
 TORCH_STAMP := $(TORCH_VENV)/.installed
 TORCH_PIP := $(TORCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check check-torch bench study circuits small-to-large reference corners networks soak fuzz schemas clean
+.PHONY: setup demo test lint check check-torch bench study circuits small-to-large reference exports corners networks soak fuzz schemas clean
 
 setup: $(STAMP)
 
@@ -91,6 +91,10 @@ small-to-large: setup
 # IBM's pair at 512 rows in ngspice, and its error budget: minutes; the result stands in docs/studies/reference_tile
 reference: setup
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/studies/reference_tile/study.py
+
+# The reference tile through every export, in the real packages; CROSSSIM_PATH names a checkout of CrossSim 3.2. Minutes
+exports: setup $(TORCH_STAMP)
+	TILEMODEL_VACASK=$$($(BIN)/python -c 'from spice_netlists.vacask import find_vacask; print(find_vacask())') OPENBLAS_NUM_THREADS=1 $(TORCH_VENV)/bin/python docs/studies/exports/study.py
 
 # SKY130 cells at five corners and three temperatures: half an hour; the result stands in docs/studies/sky130_corners
 corners: setup

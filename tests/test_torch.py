@@ -427,6 +427,12 @@ def test_a_network_is_converted_calibrated_and_trained():
     assert losses[-1] < 0.7 * losses[0]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_batch_of_zeros_gives_the_bias_before_any_calibration(dtype):
+    layer = TileLinear(linear(dtype=dtype), driven_tile())
+    torch.testing.assert_close(layer(torch.zeros(2, 30, dtype=dtype)), layer.bias.expand(2, -1))
+
+
 def test_a_single_layer_is_converted():
     assert isinstance(convert(linear(), driven_tile()), TileLinear)
 
@@ -469,6 +475,8 @@ def test_wrong_arguments_are_refused():
         convert(nn.ReLU(), driven_tile())
     with pytest.raises(InputError, match="no input reached 0"):
         calibrate_ranges(convert(network(), driven_tile()), [])
+    with pytest.raises(InputError, match="inputs of 0 are not finite"):
+        calibrate_ranges(convert(network(), driven_tile()), [torch.full((1, 20), torch.nan)])
     with pytest.raises(InputError, match="finite number"):
         TileLinear(linear(), driven_tile()).set_input_range(float("nan"))
     with pytest.raises(InputError, match="has no noise"):

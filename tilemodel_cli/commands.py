@@ -27,6 +27,7 @@ from tilemodel.config.operands import (
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
 from tilemodel_cli.assumptions import check, import_configuration
+from tilemodel_cli.evaluation import evaluate_task
 from tilemodel_cli.export import export_model
 from tilemodel_cli.measured import calibrate_to_data, refuse_measured_options
 from tilemodel_cli.planning import chosen_design, needs_output, said_of_fit
@@ -40,6 +41,7 @@ __all__ = [
     "check_assumption",
     "compare",
     "compile_kernels",
+    "evaluate",
     "export",
     "fit_noise",
     "import_tile",
@@ -261,6 +263,11 @@ def budget_tile(options: argparse.Namespace) -> int:
         _say(line)
     _say(f"budget: {page.absolute().as_uri()}")
     return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Score a network under a tile, condition by condition."""
+    return evaluate_task(options, _progress, _say)
 
 
 def import_tile(options: argparse.Namespace) -> int:

@@ -29,6 +29,7 @@ _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 def add_running(parser: argparse.ArgumentParser) -> None:
     """`--processes`, `--executor`, `--memory-limit` and the store's options."""
+    parser.set_defaults(kept="runs")
     add_processes(parser)
     parser.add_argument(
         "--executor",
