@@ -14,7 +14,7 @@ from tilemodel.config.tile import TileConfig
 from tilemodel.conversion import converter_bank
 from tilemodel.output import TileOutput, tile_output
 
-__all__ = ["reference_error_coulomb", "reference_output"]
+__all__ = ["reference_error_coulomb", "reference_output", "timed_reference"]
 
 
 def reference_output(
@@ -32,6 +32,30 @@ def reference_output(
 
     Arguments and errors as `spice_netlists.simulate`.
     """
+    return timed_reference(
+        tile,
+        conductances,
+        ticks,
+        cell=cell,
+        processes=processes,
+        runner=runner,
+        on_done=on_done,
+        stop=stop,
+    )[0]
+
+
+def timed_reference(
+    tile: TileConfig,
+    conductances: Conductances,
+    ticks: NDArray[np.int64],
+    *,
+    cell: CellCircuit | None = None,
+    processes: int | None = None,
+    runner: Runner | None = None,
+    on_done: Progress | None = None,
+    stop: StopSignal | None = None,
+) -> tuple[TileOutput, float]:
+    """As `reference_output`, and the time of all runs one after another [second], each when it was computed."""
     result = simulate(
         tile,
         conductances,
@@ -55,7 +79,7 @@ def reference_output(
         "convergence_help": list(result.convergence_help),
         "residual_current_fraction": result.residual_current_fraction,
     }
-    return tile_output(tile, result.passes, provenance)
+    return tile_output(tile, result.passes, provenance), sum(result.wall_second)
 
 
 def reference_error_coulomb(

@@ -11,7 +11,7 @@ from tilemodel.config.errors import InputError
 from tilemodel.config.tile import SpecConfig
 from tilemodel.output import TileOutput
 
-__all__ = ["REFERENCE_FLOOR", "REFERENCE_MARGIN", "Accuracy", "Verdict", "judge", "measure_accuracy"]
+__all__ = ["REFERENCE_FLOOR", "REFERENCE_MARGIN", "Accuracy", "Verdict", "judge", "measure_accuracy", "measured_text"]
 
 FloatArray = NDArray[np.float64]
 
@@ -56,6 +56,20 @@ class Verdict:
     limit: float
     measured: float | None
     passed: bool
+
+
+# Why a spec was not measured
+_UNMEASURED = {
+    "max_settling_percent": "not measured: outputs are sampled",
+    "min_code_match_percent": "not measured: no converter codes",
+    "max_code_difference_lsb": "not measured: no converter codes",
+}
+_NO_LAW = "not measured: no converter law, or too many code edges"
+
+
+def measured_text(spec: str, measured: float | None) -> str:
+    """The measured value of `spec` with four digits, or why there is none."""
+    return _UNMEASURED.get(spec, _NO_LAW) if measured is None else f"{measured:.4g}"
 
 
 def measure_accuracy(

@@ -10,12 +10,12 @@ from reports.validation import Validation, validate
 from spice_netlists.batch import Progress
 from spice_netlists.runs import Runner
 from tilemodel.adc import lsb_coulomb
+from tilemodel.column_fit import left_after_fit
 from tilemodel.compact import CompactModel
 from tilemodel.config.adc import IdealAdc
 from tilemodel.config.cell import RailQuadCell
 from tilemodel.config.errors import InputError
 from tilemodel.config.tile import TileConfig
-from tilemodel.exports.lightning import left_after_fit
 from tilemodel.imports import Configuration
 from tilemodel.parameters import parameters_from_tile
 from tilemodel.variants import parts_of, tile_with_only

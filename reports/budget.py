@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.budget_batch import Batch, as_it_is, random_batch
+from tilemodel.column_fit import left_after_fit
 from tilemodel.compact import CompactModel
 from tilemodel.config.conditions import MismatchConfig
 from tilemodel.config.errors import InputError
@@ -200,20 +201,11 @@ def _row(name: str, error: FloatArray, target: FloatArray, mac_std: float, lsb: 
         name=name,
         mean_percent=percent * float(error.mean()),
         std_percent=percent * std,
-        std_after_fit_percent=percent * float(_after_fit(error, target).std()),
+        std_after_fit_percent=percent * float(left_after_fit(error, target).std()),
         max_percent=percent * largest,
         std_lsb=None if lsb is None else std / lsb,
         max_lsb=None if lsb is None else largest / lsb,
     )
-
-
-def _after_fit(error: FloatArray, target: FloatArray) -> FloatArray:
-    """What the best gain and offset of each column leave of `error`, both [n_vec, n_col]."""
-    centred, deviation = target - target.mean(axis=0), error - error.mean(axis=0)
-    power = (centred**2).sum(axis=0)
-    slope = np.divide((centred * deviation).sum(axis=0), power, out=np.zeros_like(power), where=power > 0)
-    left: FloatArray = deviation - slope * centred
-    return left
 
 
 def _provenance(batch: Batch, model: CompactModel | None, seed: int) -> dict[str, Any]:

@@ -16,14 +16,14 @@ from reports.page import data_uri, figure_text, render_template, value_rows
 from reports.style import BLUE, LEGEND_ABOVE, LIGHT_BLUE, STYLE, svg_text
 from tilemodel.config.files import atomic_folder
 
-__all__ = ["BUDGET_MARKER", "budget_csv", "draw_budget", "write_budget"]
+__all__ = ["BUDGET_CAPTION", "BUDGET_MARKER", "budget_csv", "draw_budget", "write_budget"]
 
 # A folder that holds this file is an earlier budget and may be replaced
 BUDGET_MARKER = "budget.json"
 
-_CAPTION = (
+BUDGET_CAPTION = (
     "Standard deviation of each contribution's error, in % of the ideal MAC's. Dark: the part that the best gain and "
-    "offset of each column leave. A constant error shows in the table (mean), not here."
+    "offset of each column leave. A constant error shows in its mean, not here."
 )
 # Bars end here on the left, relative to the largest; what is shorter is rounding
 _SHORTEST = 1e-5
@@ -100,7 +100,7 @@ def _page(budget: Budget, content: dict[str, Any], figure: str) -> str:
         tile=content["tile"],
         budget=budget,
         seed=budget.provenance["seed"],
-        figure={"uri": data_uri(figure), "caption": _CAPTION},
+        figure={"uri": data_uri(figure), "caption": BUDGET_CAPTION},
         parameters={name: value for name, value in parameters.items() if name != "kind"},
         values=value_rows(content["tile"]),
         provenance=provenance,

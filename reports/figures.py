@@ -11,7 +11,7 @@ from reports.tile_figures import codes_figure, histogram_figure, ir_drop_figure,
 from reports.transient_page import transient_figure
 from reports.validation import Validation
 
-__all__ = ["draw_figures"]
+__all__ = ["draw_figures", "validation_figures"]
 
 _MODEL, _IDEAL, _REFERENCE = BLUE, ORANGE, GREY
 
@@ -19,18 +19,23 @@ _MODEL, _IDEAL, _REFERENCE = BLUE, ORANGE, GREY
 def draw_figures(validation: Validation) -> dict[str, str]:
     """SVG text by file name (without ending), of those that the tile has anything to draw for."""
     with mpl.rc_context(STYLE):
-        figures = {
-            "parity": _parity(validation),
-            "error": _error(validation),
-            "histogram": histogram_figure(validation),
-            "columns": _columns(validation),
-            "rows": rows_figure(validation),
-            "transient": _transient(validation),
-            "codes": codes_figure(validation),
-            "ir_drop": ir_drop_figure(validation),
-            "linearity": linearity_figure(validation),
-        }
-        return {name: svg_text(figure) for name, figure in figures.items() if figure is not None}
+        return {name: svg_text(figure) for name, figure in validation_figures(validation).items()}
+
+
+def validation_figures(validation: Validation) -> dict[str, Figure]:
+    """The same before they become text; to be called within `matplotlib.rc_context(STYLE)`."""
+    figures = {
+        "parity": _parity(validation),
+        "error": _error(validation),
+        "histogram": histogram_figure(validation),
+        "columns": _columns(validation),
+        "rows": rows_figure(validation),
+        "transient": _transient(validation),
+        "codes": codes_figure(validation),
+        "ir_drop": ir_drop_figure(validation),
+        "linearity": linearity_figure(validation),
+    }
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 def _transient(validation: Validation) -> Figure | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import jinja2
 
-__all__ = ["data_uri", "figure_text", "render_template", "value_rows"]
+__all__ = ["assumed_values", "data_uri", "figure_text", "render_template", "value_rows"]
 
 # What float64 leaves of an exact zero, in percent
 _ROUNDING = 1e-9
@@ -46,3 +46,8 @@ def value_rows(tile: dict[str, Any]) -> list[dict[str, str]]:
             nominal = {"kind": "default", "source": "nominal: the tile file says nothing"}
             rows.append({"key": f"conditions.{name}", "value": str(value), **nominal})
     return sorted(rows, key=lambda row: (row["kind"] != "assumed", row["key"]))
+
+
+def assumed_values(tile: dict[str, Any]) -> list[str]:
+    """Every assumed value of a tile (as plain values), as 'key = value'."""
+    return [f"{row['key']} = {row['value']}" for row in value_rows(tile) if row["kind"] == "assumed"]

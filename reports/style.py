@@ -17,9 +17,8 @@ STYLE = {
     "svg.fonttype": "path",
     "legend.frameon": False,
 }
-# Dark to light, so that the curves can be told apart in grey too
-BLUE, ORANGE, GREY = "#1b4f9c", "#d98c2b", "#8a8a8a"
-LIGHT_BLUE = "#a9c1e8"
+# Each darker than the next by a step that shows in grey; what lies on each other has other markers or lines besides
+BLUE, GREY, ORANGE, LIGHT_BLUE = "#1b4f9c", "#7a7a7a", "#e3a04a", "#b4caee"
 LEGEND_ABOVE = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 3, "borderaxespad": 0.2}
 
 

@@ -1,5 +1,6 @@
 """A validation, or an error budget, in a few lines of text."""
 
+from reports.accuracy import Verdict, measured_text
 from reports.budget import Budget, BudgetRow
 from reports.page import figure_text
 from reports.validation import Validation
@@ -22,12 +23,16 @@ def summary_lines(validation: Validation) -> list[str]:
             f"  codes equal in {accuracy.code_match_percent:.4g} %, "
             f"at most {accuracy.max_code_difference_lsb} LSB apart"
         )
-    for verdict in validation.verdicts:
-        measured = "no converter" if verdict.measured is None else f"{verdict.measured:.3g}"
-        lines.append(
-            f"  {'pass' if verdict.passed else 'FAIL'}  {verdict.spec} = {verdict.limit:g}, measured {measured}"
-        )
-    return lines
+    return lines + [
+        f"  {'pass' if verdict.passed else 'FAIL'}  {verdict.spec} = {verdict.limit:g}, {_measured(verdict)}"
+        for verdict in validation.verdicts
+    ]
+
+
+def _measured(verdict: Verdict) -> str:
+    if verdict.measured is None:
+        return measured_text(verdict.spec, None)
+    return f"measured {verdict.measured:.3g}"
 
 
 def budget_lines(budget: Budget) -> list[str]:

@@ -209,7 +209,8 @@ def _one(
     try:
         if model is not None and condition.group == "corners":
             model = calibrate(condition.tile, seed=model.provenance.seed, runner=runner)
-        validation = validate(condition.tile, model, n_vec=n_vec, seed=seed, runner=runner)
+        nominal = condition.group == "nominal"
+        validation = validate(condition.tile, model, n_vec=n_vec, seed=seed, runner=runner, with_budget=nominal)
     except (MissingPackageError, SimulatorMissingError):
         raise
     except TileModelError as error:

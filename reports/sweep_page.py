@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reports.page import data_uri, render_template, value_rows
+from reports.page import assumed_values, data_uri, render_template
 from reports.run_folders import RunFolders
 from reports.sweep import ConditionResult, Sweep, SweepCondition
 from reports.sweep_figures import draw_sweep_figures
@@ -81,7 +81,7 @@ def sweep_content(sweep: Sweep) -> dict[str, Any]:
             for item in sweep.summaries()
         ],
         "conditions": [_condition_row(result) for result in sweep.results],
-        "assumed": [f"{row['key']} = {row['value']}" for row in value_rows(tile) if row["kind"] == "assumed"],
+        "assumed": assumed_values(tile),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from reports.accuracy import measured_text
 from reports.page import figure_text
 from reports.validation import Validation
 
@@ -37,7 +38,7 @@ def report_markdown(content: dict[str, Any], values: list[dict[str, str]]) -> st
     if content["verdicts"]:
         lines += ["| spec | limit | measured | |", "|---|---|---|---|"]
         lines += [
-            f"| {row['spec']} | {row['limit']:.6g} | {_measured(row['measured'])} | "
+            f"| {row['spec']} | {row['limit']:.6g} | {measured_text(row['spec'], row['measured'])} | "
             f"{'pass' if row['passed'] else 'FAIL'} |"
             for row in content["verdicts"]
         ]
@@ -81,7 +82,3 @@ def csv_text(rows: list[dict[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _measured(value: float | None) -> str:
-    return "no converter" if value is None else f"{value:.4g}"

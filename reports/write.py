@@ -1,4 +1,4 @@
-"""Write a validation as a folder: page, JSON, figures, points. Equal inputs give equal bytes but for timing.json."""
+"""Write a validation as a folder: page, JSON, figures, points. Equal inputs give equal bytes but for run times."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from reports.accuracy import measured_text
+from reports.budget_page import BUDGET_CAPTION, draw_budget
 from reports.figures import draw_figures
-from reports.page import data_uri, render_template, value_rows
+from reports.page import assumed_values, data_uri, render_template, value_rows
 from reports.row_figure import errors_by_row
 from reports.run_folders import RunFolders, RunList
+from reports.run_times import write_times
 from reports.text import csv_text, point_rows, report_markdown
 from reports.transient_page import transient_caption, transient_facts
 from reports.validation import Validation
@@ -28,6 +31,7 @@ _CAPTIONS = {
     "columns": "Largest error of each column, and how far SPICE itself moves when its tolerances are halved.",
     "rows": "Relative error of what the rows of each block add to the ideal MAC, by least squares over all outputs "
     "beside an offset of each column, with twice its standard error (upright) and the block's rows (across).",
+    "budget": f"Error budget, by the fast model alone, on another batch of 200 vectors. {BUDGET_CAPTION}",
     "codes": "Converter codes: fast model less SPICE, against SPICE's.",
     "ir_drop": "IR drop of each cell, largest over the vectors; cells without an input or conductance show 0.",
     "linearity": "INL and DNL of the converters' laws, with the chip's mismatch: extremes of all converters.",
@@ -47,6 +51,8 @@ def write_report(
     """
     folder = Path(folder)
     figures = draw_figures(validation)
+    if validation.budget is not None:
+        figures["budget"] = draw_budget(validation.budget)
     with atomic_folder(folder, marker=REPORT_MARKER) as temporary:
         runs = None if run_folders is None else run_folders.write(validation, temporary / "runs")
         content = report_content(validation, runs)
@@ -54,7 +60,7 @@ def write_report(
         for name, svg in figures.items():
             (temporary / "figures" / f"{name}.svg").write_text(svg)
         (temporary / REPORT_MARKER).write_text(json.dumps(content, indent=2) + "\n")
-        (temporary / "timing.json").write_text(json.dumps(timing or {}, indent=2) + "\n")
+        write_times(validation.times, temporary, validation.tile.name, timing or {})
         (temporary / "index.html").write_text(render_page(content, figures))
         (temporary / "report.md").write_text(report_markdown(content, value_rows(content["tile"])))
         (temporary / "points.csv").write_text(csv_text(point_rows(validation)))
@@ -64,16 +70,19 @@ def write_report(
 
 def report_content(validation: Validation, runs: RunList | None = None) -> dict[str, Any]:
     """Everything that the page shows, as plain values; `runs` are those of the simulator."""
-    tile = validation.tile
+    tile = validation.tile.model_dump(mode="json")
     return {
         "schema_version": "tilemodel-report-1",
-        "tile": tile.model_dump(mode="json"),
+        "tile": tile,
+        "assumed": assumed_values(tile),
         "seed": validation.seed,
         "n_vec": len(validation.ticks),
         "passed": validation.passed,
         "verdicts": [vars(verdict) for verdict in validation.verdicts],
         "accuracy": validation.accuracy.as_dict(),
         "measures": validation.measures.as_dict(),
+        "budget": None if validation.budget is None else validation.budget.as_dict()["rows"],
+        "no_budget": validation.no_budget,
         "rows": _rows_facts(validation),
         "transient": transient_facts(validation),
         "parameters": _parameter_rows(validation),
@@ -106,9 +115,11 @@ def render_page(content: dict[str, Any], figures: dict[str, str]) -> str:
         "report.html",
         **{key: content[key] for key in ("tile", "seed", "n_vec", "verdicts", "accuracy", "parameters", "runs")},
         engine=reference["engine"],
+        measured_text=measured_text,
         values=value_rows(content["tile"]),
         provenance=provenance,
         figures=[{"uri": data_uri(figures[name]), "caption": captions[name]} for name in figures],
+        no_budget=content["no_budget"],
         no_transient=content["transient"].get("none_because"),
     )
 

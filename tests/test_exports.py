@@ -11,11 +11,11 @@ from reports.export import export_with_errors, write_export
 from tests.conftest import pair_tile, switch_tile
 from tests.exported import as_model, probe_of
 from tests.tolerances import ROUNDING, SPICE_LINEAR, relative
+from tilemodel.column_fit import left_after_fit
 from tilemodel.compact import load_model, save_model
 from tilemodel.config.errors import InputError, OutputError
 from tilemodel.config.load import load_noise_preset, tile_from_mapping
 from tilemodel.exports import TARGETS
-from tilemodel.exports.lightning import left_after_fit
 from tilemodel.model import TileModel, ideal_charge
 from tilemodel_cli.main import main
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reports.accuracy import judge, measure_accuracy
-from reports.page import value_rows
+from reports.accuracy import judge, measure_accuracy, measured_text
+from reports.page import assumed_values, value_rows
+from reports.run_times import TIMING_FILES
 from reports.validation import validate
 from reports.write import write_report
 from tests.conftest import pair_tile
@@ -58,6 +59,13 @@ def test_verdicts_follow_the_limits():
     assert not judge(without_codes, SpecConfig(min_code_match_percent=1.0))[0].passed
 
 
+def test_what_was_not_measured_says_why():
+    assert measured_text("max_settling_percent", 0.123456) == "0.1235"
+    assert "outputs are sampled" in measured_text("max_settling_percent", None)
+    assert "no converter codes" in measured_text("min_code_match_percent", None)
+    assert "no converter law, or too many code edges" in measured_text("max_inl_lsb", None)
+
+
 def test_a_batch_without_any_signal_is_refused():
     with pytest.raises(InputError, match="no full scale"):
         measure_accuracy(output([[0.0]]), output([[0.0]]), np.zeros((1, 1)), np.zeros((1, 1)))
@@ -67,10 +75,11 @@ def test_a_batch_without_any_signal_is_refused():
 def test_a_report_is_the_same_to_the_byte_and_stands_alone(tmp_path):
     tile = pair_tile(adc=CCO, spec={"max_error_percent_full_scale": 0.0005, "max_code_difference_lsb": 1})
     for name in ("a", "b"):
-        validation = validate(tile, n_vec=2, seed=4)
+        validation = validate(tile, n_vec=2, seed=4, with_budget=True)
         write_report(validation, tmp_path / name, {"simulation_second": float(name == "a")})
     names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
     assert [str(name) for name in names] == [
+        "figures/budget.svg",
         "figures/codes.svg",
         "figures/columns.svg",
         "figures/error.svg",
@@ -84,17 +93,30 @@ def test_a_report_is_the_same_to_the_byte_and_stands_alone(tmp_path):
         "points.npz",
         "report.json",
         "report.md",
+        "timing.html",
         "timing.json",
     ]
     for name in names:
         same = (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-        assert same == (name.name != "timing.json"), name
+        assert same == (name.name not in TIMING_FILES), name
     page = (tmp_path / "a" / "index.html").read_text()
-    assert not re.search(r"""(src|href)=["'](?!data:)""", page)
+    assert re.findall(r"""(?:src|href)=["'](?!data:)([^"']+)""", page) == ["timing.html"]
+    timing = json.loads((tmp_path / "a" / "timing.json").read_text())
+    assert timing["simulation_second"] == 1.0
+    assert timing["ratio"] == pytest.approx(timing["spice_second"] / timing["model_second"])
+    assert timing["spice_second"] > 0 < timing["model_second"]
+    times_page = (tmp_path / "a" / "timing.html").read_text()
+    shown = re.search(r"([\d,.]+) times less", times_page)
+    assert float(shown[1].replace(",", "")) == pytest.approx(timing["ratio"], rel=5e-3)
+    assert times_page.count("<img") == times_page.count('src="data:') == 1
     assert "ngspice-" in page
     content = json.loads((tmp_path / "a" / "report.json").read_text())
     assert content["passed"] is True
+    assert [row["name"] for row in content["budget"]][-1] == "together"
+    assert content["no_budget"] is None
     assert len(content["provenance"]["reference"]["deck_sha256"]) == 2
+    page_values = re.findall(r"<code>([^<]+)</code></td><td class=\"number\">([^<]*)</td><td><strong>assumed", page)
+    assert content["assumed"] == [f"{key} = {value}" for key, value in page_values]
     points = np.load(tmp_path / "a" / "points.npz")
     rows = list(csv.DictReader((tmp_path / "a" / "points.csv").read_text().splitlines()))
     assert [float(row["charge_spice_coulomb"]) for row in rows] == points["charge_spice_coulomb"].ravel().tolist()
@@ -114,6 +136,9 @@ def test_values_say_under_which_conditions_even_where_the_tile_file_does_not():
     temperature = rows["conditions.temperature_celsius"]
     assert (temperature["value"], temperature["kind"]) == ("27.0", "default")
     assert rows["conditions.supply_factor"]["value"] == "1.0"
+    assert "wires.row_driven_end = west" in assumed_values(
+        load_tile("examples/switch_32x8.toml").model_dump(mode="json")
+    )
     hot = value_rows(load_tile("examples/circuits/conditions_hot_wires.toml").model_dump(mode="json"))
     stated = [row for row in hot if row["key"] == "conditions.temperature_celsius"]
     assert [row["kind"] for row in stated] == ["tile file"]

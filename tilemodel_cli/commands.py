@@ -219,7 +219,15 @@ def validate_tile(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     with run_folders_of(options) as (store, run_folders):
         with runner_of(options, store) as runner, _progress("ngspice runs") as on_done:
-            validation = validate(tile, model, n_vec=options.vectors, seed=options.seed, runner=runner, on_done=on_done)
+            validation = validate(
+                tile,
+                model,
+                n_vec=options.vectors,
+                seed=options.seed,
+                runner=runner,
+                on_done=on_done,
+                with_budget=True,
+            )
         timing = {"simulation_second": time.perf_counter() - started}
         page = write_report(validation, options.output, timing, run_folders)
     for line in summary_lines(validation):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tilemodel.column_fit import left_after_fit
 from tilemodel.config.adc import LinearAdc
 from tilemodel.config.errors import InputError
 from tilemodel.exports.bare import bit_lines_lost, clamp_offset_lost, pair_gain
@@ -21,7 +22,7 @@ from tilemodel.exports.without import losses
 from tilemodel.model import ideal_charge
 from tilemodel.version import VERSION
 
-__all__ = ["export_lightning", "left_after_fit"]
+__all__ = ["export_lightning"]
 
 FloatArray = NDArray[np.float64]
 
@@ -61,15 +62,6 @@ def export_lightning(probe: Probe) -> Export:
         losses=found,
         predict=_predict,
     )
-
-
-def left_after_fit(charge: FloatArray, ideal: FloatArray) -> FloatArray:
-    """What the best gain and offset of each column leave of `charge` [n_vec, n_col], regressed on `ideal`."""
-    centred = ideal - ideal.mean(axis=0)
-    power = (centred**2).sum(axis=0)
-    gain = np.divide((centred * charge).sum(axis=0), power, out=np.ones_like(power), where=power > 0)
-    left: FloatArray = charge - charge.mean(axis=0) - gain * centred
-    return left
 
 
 def _predict(probe: Probe) -> FloatArray:
