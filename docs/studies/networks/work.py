@@ -28,7 +28,7 @@ from docs.studies.networks.texts import Split, movie_snippets, uci_sentences
 from docs.studies.networks.tiles import TILES, tile_called
 from docs.studies.networks.training import SETTINGS, trained_plainly, trained_through, trained_with_noise
 from tilemodel.config.tile import TileConfig
-from tilemodel.torch import Task, calibrate_ranges, convert, evaluate
+from tilemodel.torch import Task, calibrate_ranges, convert, evaluate, tile_layers
 from tilemodel.torch.kept_scores import digest
 
 __all__ = ["ALONE", "ARMS", "FROZEN", "NETWORKS", "Job", "Size", "jobs_of", "prepare", "run"]
@@ -180,30 +180,26 @@ def _trained_on(job: Job, size: Size) -> SentenceNetwork:
 
 
 def _with_head_of_the_tile(job: Job, tile: TileConfig, size: Size) -> dict[str, np.ndarray]:
-    """Under all non-idealities, with a head that was fitted to what the tiles give: nothing else is trained."""
+    """Under all non-idealities, with a head that was fitted to what the tiles give of 1000 training texts."""
     split, texts, _ = _data(job.network, size)
+    texts, label = Encoded(tokens=texts.tokens[:1000], length=texts.length[:1000]), split.train_label[:1000]
     start = _digital(job.network, size)
-    rows = []
-    for seed in range(size.n_seed):
 
-        def made(seed: int = seed) -> nn.Module:
-            analog = convert(start.encoder, tile)
-            calibrate_ranges(
-                analog, [_arguments(batch) for (batch,) in _calibration(job.network, size)], clipped_fraction=1e-4
-            )
-            reads = torch.Generator().manual_seed(1000 + seed)
-            for module in analog.modules():
-                if hasattr(module, "set_read_noise"):
-                    module.set_read_noise(reads)
-            refit = copy.deepcopy(start)
-            fit_head(refit, analog, texts, split.train_label)
-            return refit
+    def made() -> nn.Module:
+        analog = convert(start.encoder, tile)
+        calibration = [_arguments(batch) for (batch,) in _calibration(job.network, size)]
+        calibrate_ranges(analog, calibration, clipped_fraction=1e-4)
+        reads = torch.Generator().manual_seed(1000)
+        for _, layer in tile_layers(analog):
+            layer.set_read_noise(reads)
+        refit = copy.deepcopy(start)
+        fit_head(refit, analog, texts, label)
+        return refit
 
-        key = ["head", digest(start), digest(texts), seed, tile.sha256()]
-        task = _task(_kept(copy.deepcopy(start), key, made, size), job.network, size)
-        found = evaluate(task, tile, only=["together"], n_seed=1, seed=seed, kept=size.folder / "scores")
-        rows.append(found.scores["together"][0])
-    return {"together_head": np.stack(rows)}
+    key = ["head", digest(start), digest(texts), tile.sha256()]
+    task = _task(_kept(copy.deepcopy(start), key, made, size), job.network, size)
+    found = evaluate(task, tile, only=["together"], n_seed=size.n_seed, kept=size.folder / "scores")
+    return {"together_head": found.scores["together"]}
 
 
 def _arguments(batch: Any) -> dict[str, Any]:
