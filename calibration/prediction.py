@@ -67,7 +67,6 @@ def _average_code(bank: ConverterBank, level: FloatArray, *, limited: bool = Tru
     adc = bank.adc
     if isinstance(adc, CcoAdc):
         level = np.sign(level) * np.maximum(np.abs(level) + adc.phase_cycle - 0.5, 0.0)
-    elif isinstance(adc, LinearAdc) and adc.inl_lsb:
-        knots = np.linspace(bank.smallest_code, bank.largest_code, len(adc.inl_lsb))
-        level = level + np.interp(level, knots, adc.inl_lsb)
+    elif isinstance(adc, LinearAdc):
+        level = bank.with_inl(level)
     return np.clip(level, bank.smallest_code, bank.largest_code) if limited else level

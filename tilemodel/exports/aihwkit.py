@@ -44,6 +44,8 @@ _DONE = {
     "access": "left out: its cells always conduct; the state dependence of the IR drop with it",
     "window": "left out: it integrates settled currents",
     "mismatch": "left out: all columns are alike",
+    "adc law": "left out: its rounding has neither; apply them to the output digitally",
+    "adc lines": "left out: all columns are alike",
     "telegraph": "left out",
     "faults": "left out",
     "spread": "left out",
@@ -69,7 +71,7 @@ def export_aihwkit(probe: Probe) -> Export:
     done = {**_DONE, "read": _READ_SAME if read_is_its_own else _READ_LAW}
     if not isinstance(tile.adc, CcoAdc | LinearAdc | IdealAdc):
         done["adc"] = "left out: it has oscillators and rounding only"
-    found = [*losses(probe, done), *_of_geometry(probe), *_of_cell(probe), *_of_linear_adc(tile)]
+    found = [*losses(probe, done), *_of_geometry(probe), *_of_cell(probe), *_of_oscillator(tile)]
     return Export(
         target="aihwkit",
         target_version=TARGET_VERSION,
@@ -235,12 +237,8 @@ def _of_cell(probe: Probe) -> list[Loss]:
     ]
 
 
-def _of_linear_adc(tile: TileConfig) -> list[Loss]:
+def _of_oscillator(tile: TileConfig) -> list[Loss]:
     adc = tile.adc
-    if isinstance(adc, LinearAdc) and (adc.gain != 1 or adc.offset_lsb != 0 or any(adc.inl_lsb)):
-        done = "left out: its rounding has neither; apply them to the output digitally"
-        value = f"gain {adc.gain:g}, offset {adc.offset_lsb:g} LSB, {len(adc.inl_lsb)} knots of INL"
-        return [Loss(quantity="converter gain, offset, INL", value=value, done=done, errors=None)]
     if isinstance(adc, CcoAdc) and (adc.i_half_ampere is not None or adc.phase_cycle != 0):
         value = f"half frequency at {adc.i_half_ampere} A, phase {adc.phase_cycle:g}"
         done = "left out: its oscillators are linear and start at phase 0"

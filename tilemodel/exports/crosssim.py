@@ -39,6 +39,8 @@ _DONE = {
     "access": "left out: its cells always conduct; the state dependence of the IR drop with it",
     "window": "left out: it has no time",
     "mismatch": "left out: all columns are alike",
+    "adc law": "left out: its converters have neither; apply them to the output digitally",
+    "adc lines": "left out: all columns are alike",
     "programming": f"xbar.device.programming_error: {_SIGMA}",
     "read": f"xbar.device.read_noise: {_SIGMA}, at the mean pulse of the probe",
     "telegraph": "left out",

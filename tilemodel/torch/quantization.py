@@ -82,15 +82,15 @@ def code_law(bank: ConverterBank) -> CodeLaw | None:
     elif isinstance(adc, CcoAdc):
         step = "toward_zero"
     with_shape = (
-        (isinstance(adc, LinearAdc) and any(adc.inl_lsb))
+        (isinstance(adc, LinearAdc) and (any(adc.inl_lsb) or any(map(any, adc.inl_line_lsb))))
         or (isinstance(adc, CcoAdc) and adc.i_half_ampere is not None)
         or (isinstance(adc, RampAdc) and adc.ramp_curvature != 0)
         or (isinstance(adc, SarAdc) and bank.bit_weight_lsb is not None and _unequal(bank))
     )
     if with_shape:
         raise InputError(
-            f"adc.kind = {adc.kind!r}: tilemodel.torch knows converters without INL (inl_lsb, i_half_ampere, "
-            "ramp_curvature, unit capacitors' mismatch); leave it out, or use TileModel"
+            f"adc.kind = {adc.kind!r}: tilemodel.torch knows converters without INL (inl_lsb, inl_line_lsb, "
+            "i_half_ampere, ramp_curvature, unit capacitors' mismatch); leave it out, or use TileModel"
         )
     phase = adc.phase_cycle if isinstance(adc, CcoAdc) else 0.0
     return CodeLaw(step=step, phase=phase, smallest=bank.smallest_code, largest=bank.largest_code)
