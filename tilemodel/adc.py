@@ -156,8 +156,7 @@ class ConverterBank:
         inl_lsb = getattr(self.adc, "inl_lsb", ())
         if inl_lsb:
             codes = np.linspace(self.smallest_code, self.largest_code, len(inl_lsb))
-            bent: FloatArray = level + np.interp(level, codes, inl_lsb)
-            return bent
+            return np.asarray(level + np.interp(level, codes, inl_lsb))
         if self._inl_line_lsb.ndim == 1:
             return level
         n_step = self._inl_line_lsb.shape[1] - 1
@@ -166,8 +165,7 @@ class ConverterBank:
         knot = np.minimum(place.astype(np.int64), n_step - 1)
         line = np.arange(self.n_line)
         low, high = self._inl_line_lsb[line, knot], self._inl_line_lsb[line, knot + 1]
-        bent = level + low + (high - low) * (place - knot)
-        return bent
+        return np.asarray(level + low + (high - low) * (place - knot))
 
     def _rounded(self, level: FloatArray) -> IntArray:
         level = self.with_inl(level)
