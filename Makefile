@@ -16,7 +16,7 @@ TORCH_VENV := .venv-torch
 TORCH_STAMP := $(TORCH_VENV)/.installed
 TORCH_PIP := $(TORCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check check-torch bench study circuits small-to-large reference corners networks soak fuzz schemas clean
+.PHONY: setup demo test lint check check-torch bench sky130-rows circuits small-to-large reference exports corners study soak fuzz schemas clean
 
 setup: $(STAMP)
 
@@ -77,7 +77,7 @@ $(BENCH_STAMP): pyproject.toml
 	@touch $@
 
 # SKY130 at 32, 64 and 256 rows from one 32-row calibration: minutes; the result stands in docs/studies/sky130_rows
-study: setup
+sky130-rows: setup
 	$(BIN)/python docs/studies/sky130_rows/study.py
 
 # Every example of examples/circuits against ngspice and VACASK: minutes; the result stands in docs/studies/circuits
@@ -92,12 +92,16 @@ small-to-large: setup
 reference: setup
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/studies/reference_tile/study.py
 
+# The reference tile through every export, in the real packages; CROSSSIM_PATH names a checkout of CrossSim 3.2. Minutes
+exports: setup $(TORCH_STAMP)
+	TILEMODEL_VACASK=$$($(BIN)/python -c 'from spice_netlists.vacask import find_vacask; print(find_vacask())') OPENBLAS_NUM_THREADS=1 $(TORCH_VENV)/bin/python docs/studies/exports/study.py
+
 # SKY130 cells at five corners and three temperatures: half an hour; the result stands in docs/studies/sky130_corners
 corners: setup
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/studies/sky130_corners/study.py
 
-# Digital baselines of the networks that are to run through the tile: minutes; the result stands in docs/studies/networks
-networks: $(TORCH_STAMP)
+# BERT and ALBERT through the tile, and training that knows it: an hour; the result stands in docs/studies/networks
+study: $(TORCH_STAMP)
 	$(TORCH_VENV)/bin/python docs/studies/networks/study.py
 
 # 100 kills with -9 in sweeps of 200 runs, then 10 000 runs in one batch: about ten minutes; the result stands in docs/runs.md

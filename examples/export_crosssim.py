@@ -1,27 +1,26 @@
-"""A matrix on a calibrated tile in Sandia's CrossSim: CROSSSIM_PATH=… python export_crosssim.py DIR, after
-`tilemodel export MODEL.json --to crosssim -o DIR`."""
+"""A network on a calibrated tile in Sandia's CrossSim: CROSSSIM_PATH=… python export_crosssim.py DIR, after
+`tilemodel export MODEL.json --to crosssim -o DIR`. Needs torch."""
 
-import json
 import os
 import sys
-from pathlib import Path
 
-import numpy as np
+import torch
 
 sys.path.insert(0, os.environ["CROSSSIM_PATH"])
+sys.path.insert(0, sys.argv[1])
 from simulator.backend import ComputeBackend
 
 ComputeBackend(use_gpu=False)  # before anything else of it
-from simulator import AnalogCore, CrossSimParameters  # noqa: E402
+from crosssim_tile import make_parameters  # noqa: E402
+from simulator.algorithms.dnn.torch.convert import from_torch  # noqa: E402
 
-folder = Path(sys.argv[1])
-unit = json.loads((folder / "units.json").read_text())["charge_per_output_coulomb"]
-rng = np.random.default_rng(0)
-weights = np.clip(rng.normal(0, 1 / 3, (16, 64)), -1, 1)
-core = AnalogCore(weights, params=CrossSimParameters.from_json(folder / "crosssim.json"))
-
-inputs = rng.uniform(-1, 1, (20, 64))
-found = np.array([core.matvec(x) for x in inputs])
-exact = inputs @ weights.T
-error = np.std(found - exact) / np.std(exact)
-print(f"largest charge {1e15 * unit * np.abs(found).max():.0f} fC; error {100 * error:.2f} % of the outputs' std")
+torch.manual_seed(0)
+network = torch.nn.Sequential(torch.nn.Linear(40, 30), torch.nn.Tanh(), torch.nn.Linear(30, 10)).eval()
+with torch.no_grad():
+    for layer in (network[0], network[2]):  # the tile's weights are in [-1, 1]
+        layer.weight /= layer.weight.abs().max()
+    inputs = torch.rand(100, 40) * 2 - 1
+    digital = network(inputs)
+    found = from_torch(network, make_parameters())(inputs)
+error = (found - digital).std() / digital.std()
+print(f"{sum(p.numel() for p in network.parameters())} weights; error of the outputs {100 * error:.2f} % of their std")

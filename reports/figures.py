@@ -5,8 +5,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from reports.row_figure import rows_figure
 from reports.style import BLUE, GREY, LEGEND_ABOVE, ORANGE, STYLE, svg_text
 from reports.tile_figures import codes_figure, histogram_figure, ir_drop_figure, linearity_figure
+from reports.transient_page import transient_figure
 from reports.validation import Validation
 
 __all__ = ["draw_figures"]
@@ -22,11 +24,19 @@ def draw_figures(validation: Validation) -> dict[str, str]:
             "error": _error(validation),
             "histogram": histogram_figure(validation),
             "columns": _columns(validation),
+            "rows": rows_figure(validation),
+            "transient": _transient(validation),
             "codes": codes_figure(validation),
             "ir_drop": ir_drop_figure(validation),
             "linearity": linearity_figure(validation),
         }
         return {name: svg_text(figure) for name, figure in figures.items() if figure is not None}
+
+
+def _transient(validation: Validation) -> Figure | None:
+    if validation.transient is None:
+        return None
+    return transient_figure(validation.transient, validation.accuracy.full_scale_coulomb)
 
 
 def _parity(validation: Validation) -> Figure:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.page import data_uri, render_template, value_rows
+from reports.run_folders import RunFolders
 from reports.sweep import ConditionResult, Sweep, SweepCondition
 from reports.sweep_figures import draw_sweep_figures
 from reports.text import csv_text, point_rows
@@ -24,16 +25,26 @@ _FIGURES = (
 )
 
 
-def write_sweep(sweep: Sweep, folder: str | Path, timing: dict[str, float] | None = None) -> Path:
-    """Write the sweep to `folder` (replacing an earlier report) and return the path of its page."""
+def write_sweep(
+    sweep: Sweep,
+    folder: str | Path,
+    timing: dict[str, float] | None = None,
+    run_folders: RunFolders | None = None,
+) -> Path:
+    """Write the sweep to `folder` (replacing an earlier report) and return the path of its page.
+
+    `run_folders` as in `write_report`: its limit is one for all conditions together.
+    """
     folder = Path(folder)
-    content = sweep_content(sweep)
     figures = [{"uri": data_uri(svg), "caption": caption} for caption, svg in draw_sweep_figures(sweep).items()]
     with atomic_folder(folder, marker=REPORT_MARKER) as temporary:
         for result in sweep.results:
             if result.validation is not None:
                 (temporary / "conditions").mkdir(exist_ok=True)
-                write_report(result.validation, temporary / "conditions" / result.condition.name)
+                write_report(
+                    result.validation, temporary / "conditions" / result.condition.name, run_folders=run_folders
+                )
+        content = sweep_content(sweep) | {"runs": None if run_folders is None else run_folders.counts()}
         (temporary / REPORT_MARKER).write_text(json.dumps(content, indent=2) + "\n")
         (temporary / "timing.json").write_text(json.dumps(timing or {}, indent=2) + "\n")
         (temporary / "index.html").write_text(render_template("sweep.html", **content, figures=figures))

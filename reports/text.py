@@ -51,6 +51,10 @@ def report_markdown(content: dict[str, Any], values: list[dict[str, str]]) -> st
     assumed = [f"`{row['key']} = {row['value']}`" for row in values if row["kind"] == "assumed"]
     if assumed:
         lines += ["", f"Assumed values: {', '.join(assumed)}."]
+    if content["runs"] is not None:
+        rows = content["runs"]["rows"]
+        kept = sum(row["left_out"] is None for row in rows)
+        lines += ["", f"{kept} of {len(rows)} simulator runs in `runs/`; in a folder: `{content['runs']['again']}`."]
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,10 @@ import numpy as np
 
 from reports.figures import draw_figures
 from reports.page import data_uri, render_template, value_rows
+from reports.row_figure import errors_by_row
+from reports.run_folders import RunFolders, RunList
 from reports.text import csv_text, point_rows, report_markdown
+from reports.transient_page import transient_caption, transient_facts
 from reports.validation import Validation
 from tilemodel.config.files import atomic_folder
 from tilemodel.version import VERSION
@@ -23,21 +26,30 @@ _CAPTIONS = {
     "error": "Error against SPICE's charge, fast model and ideal MAC on their own scales; dashed: the spec.",
     "histogram": "Outputs by error of the fast model.",
     "columns": "Largest error of each column, and how far SPICE itself moves when its tolerances are halved.",
+    "rows": "Relative error of what the rows of each block add to the ideal MAC, by least squares over all outputs "
+    "beside an offset of each column, with twice its standard error (upright) and the block's rows (across).",
     "codes": "Converter codes: fast model less SPICE, against SPICE's.",
     "ir_drop": "IR drop of each cell, largest over the vectors; cells without an input or conductance show 0.",
     "linearity": "INL and DNL of the converters' laws, with the chip's mismatch: extremes of all converters.",
 }
 
 
-def write_report(validation: Validation, folder: str | Path, timing: dict[str, float] | None = None) -> Path:
+def write_report(
+    validation: Validation,
+    folder: str | Path,
+    timing: dict[str, float] | None = None,
+    run_folders: RunFolders | None = None,
+) -> Path:
     """Write the report to `folder` (replacing an earlier report) and return the path of its page.
 
-    Raises `OutputError` where that is not possible; nothing half-written is left.
+    `run_folders` writes a folder a simulator run, in `runs`; None: there are none. Raises `OutputError`
+    where that is not possible; nothing half-written is left.
     """
     folder = Path(folder)
     figures = draw_figures(validation)
-    content = report_content(validation)
     with atomic_folder(folder, marker=REPORT_MARKER) as temporary:
+        runs = None if run_folders is None else run_folders.write(validation, temporary / "runs")
+        content = report_content(validation, runs)
         (temporary / "figures").mkdir()
         for name, svg in figures.items():
             (temporary / "figures" / f"{name}.svg").write_text(svg)
@@ -50,8 +62,8 @@ def write_report(validation: Validation, folder: str | Path, timing: dict[str, f
     return folder / "index.html"
 
 
-def report_content(validation: Validation) -> dict[str, Any]:
-    """Everything that the page shows, as plain values."""
+def report_content(validation: Validation, runs: RunList | None = None) -> dict[str, Any]:
+    """Everything that the page shows, as plain values; `runs` are those of the simulator."""
     tile = validation.tile
     return {
         "schema_version": "tilemodel-report-1",
@@ -62,7 +74,10 @@ def report_content(validation: Validation) -> dict[str, Any]:
         "verdicts": [vars(verdict) for verdict in validation.verdicts],
         "accuracy": validation.accuracy.as_dict(),
         "measures": validation.measures.as_dict(),
+        "rows": _rows_facts(validation),
+        "transient": transient_facts(validation),
         "parameters": _parameter_rows(validation),
+        "runs": None if runs is None else runs.as_dict(),
         "provenance": {
             "package": f"tilemodel {VERSION}",
             "reference": dict(validation.reference.provenance),
@@ -86,14 +101,21 @@ def render_page(content: dict[str, Any], figures: dict[str, str]) -> str:
         "current left at the end of the window": _residual_line(reference["residual_current_fraction"]),
         "calibration": _calibration_line(content["provenance"]["calibration"]),
     }
+    captions = {**_CAPTIONS, "transient": transient_caption(content["transient"])}
     return render_template(
         "report.html",
-        **{key: content[key] for key in ("tile", "seed", "n_vec", "verdicts", "accuracy", "parameters")},
+        **{key: content[key] for key in ("tile", "seed", "n_vec", "verdicts", "accuracy", "parameters", "runs")},
         engine=reference["engine"],
         values=value_rows(content["tile"]),
         provenance=provenance,
-        figures=[{"uri": data_uri(figures[name]), "caption": _CAPTIONS[name]} for name in figures],
+        figures=[{"uri": data_uri(figures[name]), "caption": captions[name]} for name in figures],
+        no_transient=content["transient"].get("none_because"),
     )
+
+
+def _rows_facts(validation: Validation) -> dict[str, Any] | None:
+    found = errors_by_row(validation)
+    return None if found is None else {"fast_model": found[0].as_dict(), "ideal_mac": found[1].as_dict()}
 
 
 def _residual_line(fraction: float | None) -> str:
@@ -154,5 +176,12 @@ def _save_points(validation: Validation, path: Path) -> None:
     }
     if validation.reference.code is not None and validation.fast.code is not None:
         arrays |= {"code_spice": validation.reference.code, "code_model": validation.fast.code}
+    if (transient := validation.transient) is not None:
+        arrays |= {
+            "transient_time_second": transient.time_second,
+            "transient_spice_ampere": transient.spice_ampere,
+            "transient_model_ampere": transient.model_ampere,
+            "transient_residual_coulomb": transient.residual_coulomb,
+        }
     with path.open("wb") as file:
         np.savez(file, **arrays)

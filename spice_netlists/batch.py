@@ -15,7 +15,7 @@ from spice_netlists.cells import CellCircuit
 from spice_netlists.deck import Deck, build_deck
 from spice_netlists.engines import engine_version
 from spice_netlists.nodes import rails_resist
-from spice_netlists.process import StopSignal
+from spice_netlists.process import StopSignal, Waveforms
 from spice_netlists.readings import PassResult, Rate, Readings
 from spice_netlists.runs.executors import core_count
 from spice_netlists.runs.job import Job
@@ -34,6 +34,7 @@ __all__ = [
     "run_side_by_side",
     "runs_per_vector",
     "simulate",
+    "vector_waveforms",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -149,6 +150,30 @@ def batch_decks(
                 yield build_deck(
                     tile, conductances, drive.pulses(vector), columns=group, cell=cell, simulator=simulator
                 )
+
+
+def vector_waveforms(
+    tile: TileConfig,
+    conductances: Conductances,
+    ticks: NDArray[np.int64],
+    *,
+    column: int,
+    runner: Runner,
+    cell: CellCircuit | None = None,
+) -> list[tuple[Deck, Waveforms]]:
+    """What `simulate` runs for the bit lines of `column` and one vector `ticks` [n_row]: deck and waveforms a pass.
+
+    Where the store of `runner` has them nothing is simulated. Raises as `simulate`.
+    """
+    batch = np.atleast_2d(ticks)
+    check_ticks(tile, batch)
+    engine = engine_version(tile.simulator.engine)
+    group = next(group for group in _column_groups(tile) if column in group)
+    decks = [
+        build_deck(tile, conductances, drive.pulses(0), columns=group, cell=cell) for drive in tile_passes(tile, batch)
+    ]
+    results = dict(runner.run(runner.job(deck, engine, tile.simulator.timeout_second) for deck in decks))
+    return [(deck, results[place].waveforms) for place, deck in enumerate(decks)]
 
 
 class _Notes:

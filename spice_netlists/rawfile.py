@@ -1,7 +1,7 @@
-"""Read a raw file, refusing one that is truncated, empty or not finite. The header's parser is spicelib's."""
+"""Raw files: read, refusing one that is truncated, empty or not finite (the header's parser is spicelib's); write."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from spicelib import RawRead
 
 from spice_netlists.errors import SimulatorError
 
-__all__ = ["read_raw"]
+__all__ = ["raw_bytes", "read_raw"]
 
 _HEADER_BYTES = 4_000_000
 _DOUBLE_BYTES = 8
@@ -39,6 +39,21 @@ def read_raw(path: Path, names: Sequence[str]) -> NDArray[np.float64]:
         bad = names[int(np.argwhere(~np.isfinite(vectors))[0, 0])]
         raise SimulatorError(f"{path.name}: vector {bad!r} holds values that are not finite")
     return vectors
+
+
+def raw_bytes(title: str, vectors: Mapping[str, NDArray[np.float64]]) -> bytes:
+    """A binary raw file of a transient as ngspice writes it, but without a date; `vectors` by name, time first."""
+    variables = "".join(f"\t{number}\t{name}\t{_kind(name)}\n" for number, name in enumerate(vectors))
+    points = np.stack([*vectors.values()], axis=1)
+    head = (
+        f"Title: {title}\nPlotname: Transient Analysis\nFlags: real\n"
+        f"No. Variables: {points.shape[1]}\nNo. Points: {points.shape[0]}\nVariables:\n{variables}Binary:\n"
+    )
+    return head.encode() + points.astype("<f8").tobytes()
+
+
+def _kind(name: str) -> str:
+    return "time" if name == "time" else "voltage" if name.startswith("v(") else "current"
 
 
 def _layout(path: Path) -> tuple[int, int, int]:

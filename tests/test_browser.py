@@ -6,11 +6,13 @@ import subprocess
 
 import pytest
 
+from reports.evaluation import write_evaluation
 from reports.sweep import run_sweep, sweep_conditions
 from reports.sweep_page import write_sweep
 from reports.validation import validate
 from reports.write import write_report
 from tests.conftest import pair_tile
+from tests.test_evaluation_page import evaluation
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [pytest.mark.spice, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
@@ -41,6 +43,7 @@ def pages(tmp_path_factory):
     write_report(validate(tile, n_vec=2), folder / "validate")
     drawn = pair_tile(array={"n_row": 4, "n_col": 2}, mismatch=MISMATCH, spec={"max_error_percent_full_scale": 0.01})
     write_sweep(run_sweep(sweep_conditions(drawn, n_chip=2), n_vec=1), folder / "sweep")
+    write_evaluation(evaluation(), folder / "evaluation")
     return folder
 
 
@@ -50,7 +53,7 @@ def chromium(profile, *arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
 
 
-@pytest.mark.parametrize(("name", "n_figure"), [("validate", 7), ("sweep", 2)])
+@pytest.mark.parametrize(("name", "n_figure"), [("validate", 8), ("sweep", 2), ("evaluation", 1)])
 def test_a_page_draws_its_figures_alone_and_fits_a_narrow_screen(pages, tmp_path, name, n_figure):
     page = (pages / name / "index.html").read_text()
     assert not re.search(r"""(src|href)=["'](https?:)?//""", page)
@@ -66,7 +69,7 @@ def test_a_page_draws_its_figures_alone_and_fits_a_narrow_screen(pages, tmp_path
     assert "CONSOLE" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["validate", "sweep"])
+@pytest.mark.parametrize("name", ["validate", "sweep", "evaluation"])
 def test_a_page_prints(pages, tmp_path, name):
     paper = tmp_path / "page.pdf"
     chromium(tmp_path / "profile", f"--print-to-pdf={paper}", (pages / name / "index.html").as_uri())

@@ -180,7 +180,7 @@ def test_a_missing_pdk_is_told_with_the_command_that_installs_it(files, capsys, 
     assert not Path("decks").exists()
 
 
-@pytest.mark.parametrize("command", ["netlist", "spice", "mvm", "calibrate", "validate"])
+@pytest.mark.parametrize("command", ["netlist", "spice", "mvm", "calibrate", "validate", "evaluate"])
 def test_help_has_an_example_that_parses(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])

@@ -42,11 +42,10 @@ def quantities(export):
 
 
 KINDS = {"pair": pair_tile(), "switch": SIGNED_SWITCH, "noisy": noisy_pair()}
-# Verilog-A modules hold no gated cells: tests/test_exports_circuits.py has their refusal
-TAKEN = [(target, kind) for target in TARGETS for kind in KINDS if (target, kind) != ("verilog-a", "switch")]
 
 
-@pytest.mark.parametrize(("target", "kind"), TAKEN)
+@pytest.mark.parametrize("kind", KINDS)
+@every_target
 def test_targets_take_every_kind_of_tile_that_they_hold(target, kind, tmp_path):
     tile = KINDS[kind]
     judged = export_with_errors(probe_of(tile), target, spice=False)
@@ -126,6 +125,36 @@ def test_read_noise_adds_what_its_closed_form_says():
     assert found == pytest.approx(expected, rel=0.1)
 
 
+LINEAR = {"kind": "linear", "adc_bits": 10, "charge_full_scale_coulomb": 2e-12, "gain": 1.0, "inl_lsb": []}
+
+
+@pytest.mark.parametrize(
+    ("adc", "quantity"),
+    [
+        ({**CCO, "i_half_ampere": 5e-5}, "oscillator curvature"),
+        ({**LINEAR, "offset_lsb": 3.0}, "converter gain, offset, INL"),
+    ],
+)
+def test_aihwkits_converters_lose_what_the_codes_say(adc, quantity):
+    loss = quantities(TARGETS["aihwkit"](probe_of(pair_tile(adc=adc))))[quantity]
+    if "offset" in quantity:
+        assert loss.rms_lsb == pytest.approx(3)
+    else:
+        assert loss.max_lsb >= 1
+
+
+def test_read_noise_of_a_split_input_is_listed_by_what_passes_share():
+    noisy = noisy_pair()
+    once = quantities(TARGETS["aihwkit"](probe_of(noisy)))
+    assert not [name for name in once if "read noise" in name]
+    values = noisy.model_dump(mode="json", exclude={"sources"}, exclude_none=True)
+    split = tile_from_mapping({**values, "drive": {**values["drive"], "coding": "split", "split_low_bits": 3}})
+    probe = probe_of(split)
+    lost = quantities(TARGETS["aihwkit"](probe))["read noise from pass to pass"]
+    # slow noise adds up over passes: independent draws are too small, by less than the noise itself
+    assert 0 < lost.max_percent < probe.errors_of_noise(["read"]).max_percent
+
+
 def test_what_a_fit_leaves_is_what_numpy_leaves(rng):
     ideal, charge = rng.normal(size=(20, 3)), rng.normal(size=(20, 3))
     left = left_after_fit(charge, ideal)
@@ -198,7 +227,7 @@ def test_torch_refuses_what_its_layer_cannot_hold(tile, reason):
         TARGETS["torch"](probe_of(tile))
 
 
-@pytest.mark.parametrize("target", ["aihwkit-lightning", "crosssim", "memtorch", "neurosim"])
+@pytest.mark.parametrize("target", ["aihwkit-lightning", "memtorch", "neurosim"])
 def test_a_clamp_offset_is_listed_with_its_own_error(target):
     """Of a tile without wires whose clamps alone are off, that loss is the whole error; no loss is the whole twice."""
     probe = probe_of(pair_tile(wires={"r_bit_line_ohm": 0.0}, read_out={"v_clamp_volt": 0.45}))
@@ -208,6 +237,11 @@ def test_a_clamp_offset_is_listed_with_its_own_error(target):
     assert whole.max_percent > 1
     # NeuroSim rounds weights to 8 bits, which is not the offset's
     assert found["clamp offset"].max_percent == pytest.approx(whole.max_percent, rel=0.01)
+
+
+def test_lightning_needs_more_vectors_than_its_fit_has_numbers():
+    with pytest.raises(InputError, match="at least 3"):
+        TARGETS["aihwkit-lightning"](probe_of(pair_tile(), n_vec=2))
 
 
 def test_lightnings_wires_are_charged_with_their_own_error_alone():

@@ -127,3 +127,12 @@ def test_targets_whose_columns_are_alike_say_so(target):
     assert values["converters that differ"] == "[adc] gain_line, offset_line_lsb"
     alike = pair_tile(adc={**LINEAR, "inl_lsb": ()})
     assert "converters that differ" not in {loss.quantity for loss in TARGETS[target](probe_of(alike)).losses}
+
+
+@pytest.mark.parametrize("target", ["ngspice", "verilog-a"])
+def test_circuits_take_gains_and_offsets_and_refuse_an_inl_of_each_line(target):
+    tile = pair_tile(adc={**LINEAR, "inl_lsb": (), **OWN})
+    assert "converters that differ" not in {loss.quantity for loss in TARGETS[target](probe_of(tile)).losses}
+    bent = pair_tile(adc={**LINEAR, "inl_lsb": (), "inl_line_lsb": KNOTS})
+    with pytest.raises(InputError, match="circuit exports hold one INL"):
+        TARGETS[target](probe_of(bent))

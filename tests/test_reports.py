@@ -78,6 +78,7 @@ def test_a_report_is_the_same_to_the_byte_and_stands_alone(tmp_path):
         "figures/ir_drop.svg",
         "figures/linearity.svg",
         "figures/parity.svg",
+        "figures/transient.svg",
         "index.html",
         "points.csv",
         "points.npz",

@@ -22,7 +22,7 @@ def load(name: str) -> tuple[ModuleType, dict]:
     return module, json.loads((folder / "results.json").read_text())
 
 
-@pytest.mark.parametrize("name", ["reference_tile", "sky130_corners"])
+@pytest.mark.parametrize("name", ["exports", "reference_tile", "sky130_corners"])
 def test_a_page_is_what_its_results_give(name):
     module, results = load(name)
     assert module.page(results) == (STUDIES / name / "README.md").read_text()
@@ -46,6 +46,16 @@ def test_the_reference_tile_at_32_rows(monkeypatch):
     assert found["fit"]["r_bit_line_ohm"]["value"] == pytest.approx(0.15, abs=WIRE_OHM)
     again = module.study(25e-6, seed=0, runner=None, n_row=32)
     assert again == found
+
+
+@pytest.mark.spice
+def test_the_exports_of_the_reference_tile_at_32_rows():
+    """The reference in ngspice, the files of ours and ngspice's bench, within what the study says of the model."""
+    module, results = load("exports")
+    found = module.study(module.reference_tile(32), ("json", "numpy", "ngspice"), None)["targets"]
+    for name, item in found.items():
+        assert item["spice_max_percent"] < results["spec_percent"], name
+        assert item["codes_equal_percent"] in (100, None)
 
 
 def test_deviations_count_from_what_rounds_to_the_table():

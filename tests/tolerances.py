@@ -8,8 +8,9 @@ ROUNDING = 1e-12
 # Linear tiles and switches against ngspice, of full scale: the issue's bar (measured: about 1e-7)
 SPICE_LINEAR = 5e-6
 
-# Verilog-A lines in VACASK, of the largest charge: integration of its time steps (measured: 4e-8)
-VERILOG_A = 5e-7
+# Verilog-A lines in VACASK, of the largest charge of all passes: integration of its time steps (measured: 2e-7, and
+# 1.4e-6 of the short passes of a split input)
+VERILOG_A = 3e-6
 
 # Calibrated SKY130 transistors against ngspice, of full scale: the issue's bar (measured: about 3e-6)
 SPICE_TRANSISTOR = 3e-5
@@ -61,3 +62,7 @@ LEAST_SQUARES = 1e-6
 
 # Tiles of 512 rows predicted from a calibration of at most 64, of full scale: the issue's bar (measured: 4e-6)
 SMALL_TO_LARGE = 5e-4
+
+# Rows a segment and groups of mean states: lines of 512 rows of networks' weights and inputs, of the largest ideal
+# charge of a line (measured: at most a third to a half of these)
+MEAN_STATES = {(128, 6): 1e-3, (64, 8): 5e-4, (32, 16): 2.5e-4}

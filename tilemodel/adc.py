@@ -15,7 +15,7 @@ from tilemodel.config.conditions import MismatchConfig
 from tilemodel.config.errors import InputError
 from tilemodel.config.section import Section
 
-__all__ = ["STREAM", "ConverterBank", "largest_code", "lsb_coulomb", "quantize"]
+__all__ = ["STREAM", "ConverterBank", "largest_code", "lsb_coulomb", "quantize", "ramp_levels"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -121,7 +121,7 @@ class ConverterBank:
             return self._rounded(level)
         counts = level - self.smallest_code  # a bipolar range is an unsigned one, shifted by half of it
         if isinstance(adc, RampAdc):
-            return np.searchsorted(_ramp_levels(adc), counts, side="right").astype(np.int64) + self.smallest_code
+            return np.searchsorted(ramp_levels(adc), counts, side="right").astype(np.int64) + self.smallest_code
         assert self.bit_weight_lsb is not None
         return _successive_approximation(self.bit_weight_lsb, counts) + self.smallest_code
 
@@ -230,7 +230,7 @@ def _successive_approximation(weight_lsb: FloatArray, counts: FloatArray) -> Int
     return code
 
 
-def _ramp_levels(adc: RampAdc) -> FloatArray:
+def ramp_levels(adc: RampAdc) -> FloatArray:
     """The ramp at clock edges 1 ... 2^bits - 1 [LSB from the range's lower end]."""
     n_period = 2**adc.adc_bits
     time = np.arange(1, n_period) / n_period

@@ -11,7 +11,7 @@ from tilemodel.config.wires import WireConfig
 from tilemodel.model import TileModel
 from tilemodel.parameters import AnyParameters, DrivenParameters
 
-__all__ = ["Part", "parts_of", "settled_and_cut", "tile_with_only", "with_tables"]
+__all__ = ["Part", "parts_of", "settled_and_cut", "tables_with_only", "tile_with_only", "with_tables"]
 
 Part = Literal["wires", "access", "driver", "clamp", "device", "adc"]
 
@@ -36,7 +36,15 @@ def parts_of(tile: TileConfig, parameters: AnyParameters) -> list[Part]:
 def tile_with_only(
     tile: TileConfig, conductances: Conductances, parameters: AnyParameters, part: Part | None
 ) -> TileModel:
-    """`tile` with `part` as it is and everything else ideal (all of it for None).
+    """`tables_with_only` of the tile, programmed."""
+    variant, left = tables_with_only(tile, parameters, part)
+    return TileModel(variant, conductances, left)
+
+
+def tables_with_only(
+    tile: TileConfig, parameters: AnyParameters, part: Part | None
+) -> tuple[TileConfig, AnyParameters]:
+    """`tile` with `part` as it is and everything else ideal (all of it for None), and its parameters.
 
     Ideal: wires, drivers and access devices without resistance, capacitance or charges; Ohmic devices; a clamp at
     the common voltage that takes all charge (a mirror keeps its ratio); no converter; no mismatch.
@@ -49,7 +57,7 @@ def tile_with_only(
         adc=tile.adc if part == "adc" else IdealAdc(kind="ideal"),
         mismatch=None,
     )
-    return TileModel(variant, conductances, _parameters(tile, parameters, part))
+    return variant, _parameters(tile, parameters, part)
 
 
 def settled_and_cut(

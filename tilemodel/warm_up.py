@@ -10,6 +10,8 @@ from tilemodel.config.load import load_tile
 from tilemodel.config.operands import conductances_from_weights
 from tilemodel.config.tile import TileConfig
 from tilemodel.model import TileModel
+from tilemodel.solvers.ladder_kernels import ladder_adjoint, ladder_transfer
+from tilemodel.solvers.mean_states import Lumping, MeanStates
 
 __all__ = ["compile_kernels"]
 
@@ -44,6 +46,13 @@ def compile_kernels() -> Iterator[str]:
         c = conductances_from_weights(tile, np.full((tile.array.n_row, tile.array.n_col), 0.5))
         model = TileModel(tile, c) if accuracy is None else TileModel(tile, c, accuracy=accuracy)
         model.mvm(np.arange(tile.array.n_row, dtype=np.int64)[np.newaxis])
+    yield "layers of networks"
+    for real in (np.float32, np.float64):
+        g = np.ones((1, 4, 2), dtype=real)
+        ladder_adjoint(ladder_transfer(g, 1.0, 0.0), g, 1.0, 0.0)
+        lines, ticks = MeanStates(g[0], 1.0, 0.0, real), np.arange(4, dtype=np.int64)[np.newaxis]
+        lines.charges(ticks, Lumping(2, 2))
+        lines.gradient(ticks, g[:, 0], Lumping(2, 2))
 
 
 def _tile(preset: str, text: str) -> TileConfig:

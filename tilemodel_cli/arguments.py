@@ -7,10 +7,11 @@ from tilemodel.version import VERSION
 from tilemodel_cli import commands, runs
 from tilemodel_cli.assumptions import add_check, add_import
 from tilemodel_cli.compensation import compensate_tile
+from tilemodel_cli.evaluation import add_evaluation
 from tilemodel_cli.export import add_export
 from tilemodel_cli.measured import add_measured
 from tilemodel_cli.planning import add_planning
-from tilemodel_cli.running import add_processes, add_running, add_store, byte_count, whole_number
+from tilemodel_cli.running import add_processes, add_run_files, add_running, add_store, byte_count, whole_number
 from tilemodel_cli.sweep import add_sweep
 
 __all__ = ["build_parser"]
@@ -38,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_noise,
         _add_fit_noise,
         _add_budget,
+        _add_evaluate,
         _add_export,
         _add_import,
         _add_check_assumption,
@@ -71,13 +73,7 @@ def _add_mvm(subparsers: Subparsers) -> None:
     example = "tilemodel mvm examples/ibm_pair_512x512.toml --weights w.npy --inputs x.npy -o out.npz"
     parser = _command(subparsers, "mvm", commands.mvm, summary, example, tile="TILE.toml|MODEL.json")
     _add_operands(parser, required=True)
-    parser.add_argument(
-        "--accuracy",
-        type=_accuracy,
-        default="exact",
-        metavar="FRACTION",
-        help="largest error to trade for speed, as a fraction of full scale (gated tiles; default: exact)",
-    )
+    _add_accuracy(parser)
     parser.add_argument(
         "--noise-seed",
         type=whole_number(0, 2**53),
@@ -135,6 +131,7 @@ def _add_validate(subparsers: Subparsers) -> None:
         "--vectors", type=whole_number(1, 10**6), default=8, metavar="N", help="random input vectors (default 8)"
     )
     add_sweep(parser)
+    add_run_files(parser)
     _add_seed(parser)
     add_running(parser)
     _add_output(parser, "DIR")
@@ -185,6 +182,16 @@ def _add_budget(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--vectors", type=whole_number(3, 10**6), default=200, metavar="N", help="random input vectors (default 200)"
     )
+    _add_seed(parser)
+    _add_output(parser, "DIR")
+
+
+def _add_evaluate(subparsers: Subparsers) -> None:
+    summary = "score a network under each non-ideality of a tile and under all together (needs PyTorch)"
+    example = "tilemodel evaluate examples/evaluate_ibm_64x64.toml --task examples/task_spirals.py -o evaluation"
+    parser = _command(subparsers, "evaluate", commands.evaluate, summary, example, tile="TILE.toml|MODEL.json")
+    add_evaluation(parser)
+    _add_accuracy(parser)
     _add_seed(parser)
     _add_output(parser, "DIR")
 
@@ -293,6 +300,16 @@ def _add_operands(parser: argparse.ArgumentParser, *, required: bool) -> None:
         metavar="X.npy",
         required=required,
         help=f"integers in PWM ticks or floats in [-1, 1]; [n_vec, n_row]{otherwise}",
+    )
+
+
+def _add_accuracy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--accuracy",
+        type=_accuracy,
+        default="exact",
+        metavar="FRACTION",
+        help="largest error to trade for speed, as a fraction of full scale (gated tiles; default: exact)",
     )
 
 

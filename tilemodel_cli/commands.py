@@ -27,10 +27,11 @@ from tilemodel.config.operands import (
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.tile import TileConfig
 from tilemodel_cli.assumptions import check, import_configuration
+from tilemodel_cli.evaluation import evaluate_task
 from tilemodel_cli.export import export_model
 from tilemodel_cli.measured import calibrate_to_data, refuse_measured_options
 from tilemodel_cli.planning import chosen_design, needs_output, said_of_fit
-from tilemodel_cli.running import runner_of
+from tilemodel_cli.running import run_folders_of, runner_of
 from tilemodel_cli.sweep import sweeps, validate_sweep
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "check_assumption",
     "compare",
     "compile_kernels",
+    "evaluate",
     "export",
     "fit_noise",
     "import_tile",
@@ -215,9 +217,11 @@ def validate_tile(options: argparse.Namespace) -> int:
     if sweeps(options):
         return validate_sweep(tile, model, options, _progress, _say)
     started = time.perf_counter()
-    with runner_of(options) as runner, _progress("ngspice runs") as on_done:
-        validation = validate(tile, model, n_vec=options.vectors, seed=options.seed, runner=runner, on_done=on_done)
-    page = write_report(validation, options.output, {"simulation_second": time.perf_counter() - started})
+    with run_folders_of(options) as (store, run_folders):
+        with runner_of(options, store) as runner, _progress("ngspice runs") as on_done:
+            validation = validate(tile, model, n_vec=options.vectors, seed=options.seed, runner=runner, on_done=on_done)
+        timing = {"simulation_second": time.perf_counter() - started}
+        page = write_report(validation, options.output, timing, run_folders)
     for line in summary_lines(validation):
         _say(line)
     _say(f"report: {page.absolute().as_uri()}")
@@ -251,6 +255,11 @@ def budget_tile(options: argparse.Namespace) -> int:
         _say(line)
     _say(f"budget: {page.absolute().as_uri()}")
     return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Score a network under a tile, condition by condition."""
+    return evaluate_task(options, _progress, _say)
 
 
 def import_tile(options: argparse.Namespace) -> int:

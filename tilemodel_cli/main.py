@@ -55,10 +55,10 @@ def _terminate(_signal: int, _frame: object) -> NoReturn:
 
 
 def _kept(options: argparse.Namespace) -> str:
-    """What is not lost, said of the commands that simulate."""
-    if not hasattr(options, "executor") or options.no_store:
+    """What is not lost, said of the commands that keep what has finished."""
+    if not hasattr(options, "kept") or options.no_store:
         return ""
-    return "; runs that had finished are kept, and the same command goes on from there"
+    return f"; {options.kept} that had finished are kept, and the same command goes on from there"
 
 
 def _complain(command: str, message: str, status: int) -> int:

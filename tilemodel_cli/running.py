@@ -2,19 +2,34 @@
 
 import argparse
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from reports.run_folders import RunFolders
     from spice_netlists.runs import Runner, RunStore
 
-__all__ = ["add_processes", "add_running", "add_store", "byte_count", "runner_of", "store_of", "whole_number"]
+__all__ = [
+    "add_processes",
+    "add_run_files",
+    "add_running",
+    "add_store",
+    "byte_count",
+    "run_folders_of",
+    "runner_of",
+    "store_of",
+    "whole_number",
+]
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
 def add_running(parser: argparse.ArgumentParser) -> None:
     """`--processes`, `--executor`, `--memory-limit` and the store's options."""
+    parser.set_defaults(kept="runs")
     add_processes(parser)
     parser.add_argument(
         "--executor",
@@ -64,14 +79,45 @@ def store_of(options: argparse.Namespace) -> "RunStore | None":
     return RunStore(Path(options.store) if options.store else default_store_folder())
 
 
-def runner_of(options: argparse.Namespace) -> "Runner":
-    """The runner that the options describe."""
+def add_run_files(parser: argparse.ArgumentParser) -> None:
+    """`--run-files`."""
+    parser.add_argument(
+        "--run-files",
+        type=_byte_count_or_none,
+        default=256 * 1024**2,
+        metavar="SIZE",
+        help="deck, log and raw file of each run go into the report, up to this size in all (default 256M; 0: none)",
+    )
+
+
+@contextmanager
+def run_folders_of(options: argparse.Namespace) -> Iterator["tuple[RunStore | None, RunFolders | None]"]:
+    """The store that a report's runs go through, and what writes their folders; None where the options say so.
+
+    With --no-store it is a temporary one, if it is needed.
+    """
+    from reports.run_folders import RunFolders
+    from spice_netlists.runs import RunStore
+
+    store = store_of(options)
+    if options.run_files == 0:
+        yield store, None
+    elif store is not None:
+        yield store, RunFolders(store=store, max_byte=options.run_files)
+    else:
+        with tempfile.TemporaryDirectory(prefix="tilemodel-runs-") as folder:
+            temporary = RunStore(folder)
+            yield temporary, RunFolders(store=temporary, max_byte=options.run_files)
+
+
+def runner_of(options: argparse.Namespace, store: "RunStore | None" = None) -> "Runner":
+    """The runner that the options describe; `store` is one in place of theirs."""
     from spice_netlists.runs import Runner
 
     return Runner(
         options.executor,
         processes=options.processes,
-        store=store_of(options),
+        store=store or store_of(options),
         memory_byte=options.memory_limit,
     )
 
@@ -88,6 +134,10 @@ class whole_number:  # noqa: N801 - an argument type, used like a function
                 f"expected a whole number from {self._lowest} to {self._highest}, got {text!r}"
             )
         return int(text)
+
+
+def _byte_count_or_none(text: str) -> int:
+    return 0 if text == "0" else byte_count(text)
 
 
 def byte_count(text: str) -> int:

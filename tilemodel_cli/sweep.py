@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from tilemodel.config.tile import TileConfig
-from tilemodel_cli.running import runner_of, whole_number
+from tilemodel_cli.running import run_folders_of, runner_of, whole_number
 
 if TYPE_CHECKING:
     from tilemodel.compact import CompactModel
@@ -64,9 +64,13 @@ def validate_sweep(
         n_chip=options.chips,
     )
     started = time.perf_counter()
-    with runner_of(options) as runner, progress("conditions") as on_done:
-        sweep = run_sweep(conditions, model, n_vec=options.vectors, seed=options.seed, runner=runner, on_done=on_done)
-    page = write_sweep(sweep, options.output, {"simulation_second": time.perf_counter() - started})
+    with run_folders_of(options) as (store, run_folders):
+        with runner_of(options, store) as runner, progress("conditions") as on_done:
+            sweep = run_sweep(
+                conditions, model, n_vec=options.vectors, seed=options.seed, runner=runner, on_done=on_done
+            )
+        timing = {"simulation_second": time.perf_counter() - started}
+        page = write_sweep(sweep, options.output, timing, run_folders)
     for line in sweep_lines(sweep):
         say(line)
     say(f"report: {page.absolute().as_uri()}")

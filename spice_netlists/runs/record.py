@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,18 @@ from tilemodel.config.arrays import read_arrays
 from tilemodel.config.errors import InputError
 from tilemodel.config.section import Section
 
-__all__ = ["Attempt", "DamagedResultError", "RunRecord", "RunResult", "from_bytes", "to_bytes"]
+__all__ = ["Attempt", "DamagedResultError", "RunRecord", "RunResult", "from_bytes", "lasting_log", "to_bytes"]
 
 _HEAD = b"tilemodel-run-1 sha256 "
 _HEAD_BYTES = len(_HEAD) + 64 + 1
 _MAX_BYTES = 8 * 1024**3
 _LOG_CHARACTERS = 20_000
+# Lines of a log that differ from one run of a deck to the next: progress, times, memory
+_PASSING = re.compile(
+    r"^.*(reference value :|total (analysis|elapsed) time|elapsed time:|\bDRAM\b|program size|ngspice pages|"
+    r"code\) pages|^stack =|library pages).*\n?",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 class DamagedResultError(InputError):
@@ -69,7 +76,7 @@ def to_bytes(result: RunResult) -> bytes:
     np.savez(
         body,
         record=_text(result.record.model_dump_json()),
-        log=_text(waveforms.log[-_LOG_CHARACTERS:]),
+        log=_text(lasting_log(waveforms.log)),
         time_second=waveforms.time_second,
         sensed=waveforms.sensed,
         outputs_volt=waveforms.outputs_volt,
@@ -93,6 +100,15 @@ def from_bytes(data: bytes, key: str) -> RunResult:
     if record.key != key:
         raise DamagedResultError(f"it belongs to the job {record.key}")
     return RunResult(record=record, waveforms=waveforms)
+
+
+def lasting_log(log: str) -> str:
+    """What of a simulator's log is the same whenever a deck is run, of a long one both ends."""
+    lasting = _PASSING.sub("", log.replace("\r", "\n"))
+    if len(lasting) <= _LOG_CHARACTERS:
+        return lasting
+    half = _LOG_CHARACTERS // 2 - 10
+    return f"{lasting[:half]}\n[...]\n{lasting[-half:]}"
 
 
 def _text(text: str) -> NDArray[np.uint8]:

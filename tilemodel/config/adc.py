@@ -18,6 +18,7 @@ __all__ = [
     "RampAdc",
     "SarAdc",
     "lines_differ",
+    "without_lines",
 ]
 
 Gain = Annotated[float, Field(gt=1e-6, lt=1e6)]
@@ -132,6 +133,11 @@ AdcConfig = Annotated[IdealAdc | LinearAdc | CcoAdc | RampAdc | SarAdc, Field(di
 def lines_differ(adc: AdcConfig) -> bool:
     """Whether a bit line's converter has values of its own, mismatch aside."""
     return any(getattr(adc, key, ()) for key in LINE_KEYS)
+
+
+def without_lines(adc: AdcConfig) -> AdcConfig:
+    """The converter as all lines have it, their own values left out."""
+    return adc.model_copy(update={key: () for key in LINE_KEYS if key in type(adc).model_fields})
 
 
 def _refuse_falling(name: str, knots: Sequence[float], info: ValidationInfo) -> None:

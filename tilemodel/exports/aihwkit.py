@@ -2,7 +2,7 @@
 
 That tile is a `rail_pair` of ideal rows with rails at 0.6 / 0.4 / 0.2 V and ticks of 1 ns. The circuit is linear:
 other voltages and ticks are the same circuit in other units, so they are rescaled. Half of the last bit-line segment,
-in front of the clamp, is missing there.
+in front of the clamp, is missing there; the generated tile takes it, and what else the lines end in, into account.
 """
 
 import json
@@ -12,49 +12,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tilemodel.adc import lsb_coulomb
 from tilemodel.config.adc import CcoAdc, IdealAdc, LinearAdc
 from tilemodel.config.cell import GatedCell, LinearDevice, RailPairCell
 from tilemodel.config.errors import InputError
-from tilemodel.config.load import load_noise_preset
 from tilemodel.config.noise import NoiseConfig
-from tilemodel.config.operands import Conductances
 from tilemodel.config.passes import tile_passes
 from tilemodel.config.read_out import IdealClamp
 from tilemodel.config.tile import TileConfig
+from tilemodel.ends import end_resistance_ohm
+from tilemodel.exports.bare import one_pair, pair_gain, second_pair_lost
 from tilemodel.exports.probe import Probe
+from tilemodel.exports.read_variance import row_read_variance, sigma_errors
 from tilemodel.exports.target import Export, Loss
 from tilemodel.exports.without import losses
 from tilemodel.model import TileModel
+from tilemodel.noise.read_noise import tile_process
 from tilemodel.parameters import DrivenParameters
 from tilemodel.variants import with_tables
 from tilemodel.version import VERSION
 
-__all__ = ["export_aihwkit", "nearest_rail_pair"]
+__all__ = ["export_aihwkit"]
 
 FloatArray = NDArray[np.float64]
 
 TARGET_VERSION = "aihwkit 1.1.0"
-_V_COMMON, _V_READ, _T_LSB = 0.4, 0.2, 1e-9
+_V_COMMON, _V_READ = 0.4, 0.2
 _MODES = {"conventional": "ONE_PASS", "split": "SPLIT_MODE", "bit_wise": "BIT_WISE"}
 _DONE = {
     "row wires": "left out: its rails are ideal",
     "row drivers": "left out: its rails are ideal",
-    "line ends": "left out: its bit lines end in an ideal clamp",
     "device": "left out: its cells are resistors",
     "access": "left out: its cells always conduct; the state dependence of the IR drop with it",
     "window": "left out: it integrates settled currents",
     "mismatch": "left out: all columns are alike",
-    "adc law": "left out: its rounding has neither; apply them to the output digitally",
     "adc lines": "left out: all columns are alike",
-    "telegraph": "left out",
     "faults": "left out",
     "spread": "left out",
 }
-_READ_LAW = "left out: its law of read noise is hard-coded and not this one"
-_READ_SAME = (
-    "switched on in training and inference, but coarser: one duration for all rows and vectors of a batch, and only "
-    "|G+ - G-| is perturbed"
-)
 
 
 def export_aihwkit(probe: Probe) -> Export:
@@ -67,11 +62,16 @@ def export_aihwkit(probe: Probe) -> Export:
         raise InputError(f"tile {tile.name}: aihwkit's IR-drop tile has pulses only; drive.coding is 'amplitude'")
     values = _values(probe)
     module = files("tilemodel.exports.modules").joinpath("aihwkit_tile.py").read_text(encoding="utf-8")
-    read_is_its_own = values["forward"]["apply_xdep_pcm_read_noise"]
-    done = {**_DONE, "read": _READ_SAME if read_is_its_own else _READ_LAW}
+    done = dict(_DONE)
     if not isinstance(tile.adc, CcoAdc | LinearAdc | IdealAdc):
         done["adc"] = "left out: it has oscillators and rounding only"
-    found = [*losses(probe, done), *_of_geometry(probe), *_of_cell(probe), *_of_oscillator(tile)]
+    found = [
+        *losses(probe, done),
+        *_of_ends(probe),
+        *_of_cell(probe),
+        *_of_adc(probe),
+        *_of_passes(probe),
+    ]
     return Export(
         target="aihwkit",
         target_version=TARGET_VERSION,
@@ -82,18 +82,13 @@ def export_aihwkit(probe: Probe) -> Export:
     )
 
 
-def nearest_rail_pair(tile: TileConfig, r_bit_line_ohm: float, v_clamp_volt: float) -> TileConfig:
-    """The circuit that aihwkit solves for `tile`: resistors on ideal rails, its window, no converter.
-
-    A bit line of 2 n - 1 nodes in segments of half the length, every other one without a cell, ends half a segment
-    behind the last cell, as aihwkit's does.
-    """
+def _nearest_rail_pair(tile: TileConfig, r_bit_line_ohm: float, v_clamp_volt: float) -> TileConfig:
+    """The circuit that the exported tile solves: resistors on ideal rails, aihwkit's window, no converter."""
     pulse = tile.drive
-    array = tile.array.model_copy(update={"n_row": 2 * tile.array.n_row - 1, "read_out_end": "alternating"})
-    none = {"r_row_ohm": 0.0, "r_driver_ohm": 0.0, "r_terminal_ohm": 0.0, "c_bit_line_farad": 0.0, "c_row_farad": 0.0}
-    wires = tile.wires.model_copy(
-        update={**none, "r_bit_line_ohm": r_bit_line_ohm / 2, "temperature_coefficient_per_kelvin": 0.0}
-    )
+    array = tile.array.model_copy(update={"read_out_end": "alternating"})
+    none = dict.fromkeys(("r_row_ohm", "r_driver_ohm", "c_bit_line_farad", "c_row_farad"), 0.0)
+    lines = {"r_bit_line_ohm": r_bit_line_ohm, "r_terminal_ohm": end_resistance_ohm(tile)}
+    wires = tile.wires.model_copy(update={**none, **lines, "temperature_coefficient_per_kelvin": 0.0})
     cell = RailPairCell(
         kind="rail_pair",
         v_common_volt=_V_COMMON,
@@ -117,21 +112,16 @@ def nearest_rail_pair(tile: TileConfig, r_bit_line_ohm: float, v_clamp_volt: flo
 
 def _predict(probe: Probe) -> FloatArray:
     tile = probe.tile
-    near = nearest_rail_pair(tile, _r_bit_line(probe), _V_COMMON + _clamp_offset_volt(probe) * _window_ratio(tile))
-    ratio = getattr(tile.read_out.circuit, "ratio", 1.0)
-    spread = np.zeros((len(probe.ticks), near.array.n_row), dtype=np.int64)
-    spread[:, ::2] = probe.ticks
-    given = probe.conductances
-    arrays = {name: np.zeros((near.array.n_row, near.array.n_col)) for name in ("g_plus", "g_minus")}
-    arrays["g_plus"][::2], arrays["g_minus"][::2] = given.g_plus, given.g_minus
-    charge: FloatArray = TileModel(near, Conductances(**arrays)).mvm(spread).charge_coulomb
+    near = _nearest_rail_pair(tile, _r_bit_line(probe), _V_COMMON + _clamp_offset_volt(probe) * _window_ratio(tile))
+    ratio = getattr(tile.read_out.circuit, "ratio", 1.0) * pair_gain(tile)
+    charge: FloatArray = TileModel(near, one_pair(probe.conductances)).mvm(probe.ticks).charge_coulomb
     return charge * ratio
 
 
 def _values(probe: Probe) -> dict[str, Any]:
     tile = probe.tile
     drive, adc, g = tile.drive, tile.adc, tile.conductance
-    ratio = getattr(tile.read_out.circuit, "ratio", 1.0)
+    ratio = getattr(tile.read_out.circuit, "ratio", 1.0) * pair_gain(tile)
     # output 1 is (g_max - g_min) v_read for all of the longest pulse
     unit = ratio * (g.g_max_siemens - g.g_min_siemens) * tile.v_read_volt * drive.n_tick_max * drive.t_lsb_second
     rounding, code_per_output, frequency = (-1.0, -1.0), 0.0, None
@@ -142,9 +132,8 @@ def _values(probe: Probe) -> dict[str, Any]:
         largest = 2 ** (adc.adc_bits - 1) - 1
         rounding = (1 / (2 * largest), adc.charge_full_scale_coulomb / unit)
         code_per_output = largest * unit / adc.charge_full_scale_coulomb
-    noise = tile.noise
     return {
-        "schema_version": "tilemodel-export-aihwkit-1",
+        "schema_version": "tilemodel-export-aihwkit-2",
         "written_by": f"tilemodel {VERSION}",
         "target": TARGET_VERSION,
         "tile": {"name": tile.name, "sha256": tile.sha256()},
@@ -162,17 +151,20 @@ def _values(probe: Probe) -> dict[str, Any]:
             "adc_frequency": frequency,
             "out_res": rounding[0],
             "out_bound": rounding[1],
-            "apply_xdep_pcm_read_noise": _is_its_read_law(tile),
         },
+        "oscillator": {"phase_cycle": adc.phase_cycle, "count_max": adc.count_max} if isinstance(adc, CcoAdc) else None,
+        "line": {"r_end_ohm": end_resistance_ohm(tile)},
         "units": {"code_per_output": code_per_output, "charge_per_output_coulomb": unit},
-        "noise": _noise_values(noise),
+        "noise": _noise_values(tile),
     }
 
 
-def _noise_values(noise: NoiseConfig | None) -> dict[str, Any]:
+def _noise_values(tile: TileConfig) -> dict[str, Any]:
     """The laws with conductances in microsiemens, as aihwkit has them; None where there is none."""
-    values: dict[str, Any] = dict.fromkeys(("programming", "drift", "long_term"))
-    for name in values:
+    noise = tile.noise
+    values: dict[str, Any] = {"read": _read_values(noise, tile.drive.t_lsb_second)}
+    for name in ("programming", "drift", "long_term"):
+        values[name] = None
         law = None if noise is None else getattr(noise, name)
         if law is None:
             continue
@@ -182,6 +174,20 @@ def _noise_values(noise: NoiseConfig | None) -> dict[str, Any]:
             plain["coefficients_microsiemens"] = [1e6 * c for c in plain.pop("coefficients_siemens")]
         values[name] = plain
     return values
+
+
+def _read_values(noise: NoiseConfig | None, t_lsb_second: float) -> dict[str, Any] | None:
+    """The process of read and telegraph noise: Lorentzians by rate, weights per power of G, and white noise."""
+    process = None if noise is None else tile_process(noise)
+    if process is None:
+        return None
+    unit = np.array([1e12, 1e6, 1.0])
+    return {
+        "t_lsb_second": t_lsb_second,
+        "rate_per_second": process.rate_per_second.tolist(),
+        "weight": (unit[:, np.newaxis] * process.weight).tolist(),
+        "white": (unit * process.white).tolist(),
+    }
 
 
 def _r_bit_line(probe: Probe) -> float:
@@ -209,55 +215,69 @@ def _window_ratio(tile: TileConfig) -> float:
     return ours / theirs
 
 
-def _is_its_read_law(tile: TileConfig) -> bool:
-    """Whether read noise is the law that aihwkit has in its code, at its tick, in one pass.
+def _of_passes(probe: Probe) -> list[Loss]:
+    """Read noise is drawn anew in every pass."""
+    noise = probe.tile.noise
+    if noise is None or tile_process(noise) is None or len(tile_passes(probe.tile, probe.ticks)) == 1:
+        return []
+    return [
+        Loss(
+            quantity="read noise from pass to pass",
+            value=probe.tile.drive.coding,
+            done="drawn anew in every pass; the error is that of the outputs' standard deviation",
+            errors=sigma_errors(probe, row_read_variance(probe, between_passes=False)),
+        )
+    ]
 
-    A pass without any pulse ends its read noise in an error, and split and bit-wise inputs have such passes.
-    """
-    if tile.noise is None or tile.noise.read is None or tile.drive.t_lsb_second != _T_LSB:
-        return False
-    if tile.drive.coding != "conventional":
-        return False
-    own = NoiseConfig.model_validate({**load_noise_preset("pcm_ibm")}).read
-    return tile.noise.read == own
+
+def _of_ends(probe: Probe) -> list[Loss]:
+    """Odd columns are read before their first row, whatever the tile does."""
+    tile = probe.tile
+    if tile.array.read_out_end == "alternating" or _r_bit_line(probe) == 0:
+        return []
+    both = with_tables(tile, array=tile.array.model_copy(update={"read_out_end": "alternating"}))
+    return [
+        Loss(
+            quantity="read-out end",
+            value=tile.array.read_out_end,
+            done="odd columns are read before the first row, even ones behind the last",
+            errors=probe.errors_without(both, probe.model.parameters),
+        )
+    ]
 
 
 def _of_cell(probe: Probe) -> list[Loss]:
     cell = probe.tile.cell
-    if cell.kind == "rail_pair":
-        return []
-    what = "both pairs" if cell.kind == "rail_quad" else "G+ and G-"
+    if cell.kind in ("rail_pair", "rail_quad"):
+        return second_pair_lost(probe)
     return [
         Loss(
             quantity="cell",
             value=cell.kind,
-            done=f"{what} sit on one bit line between two rails there; see the error as a whole",
+            done="G+ and G- sit on one bit line between two rails there; see the error as a whole",
             errors=None,
         )
     ]
 
 
-def _of_oscillator(tile: TileConfig) -> list[Loss]:
-    adc = tile.adc
-    if isinstance(adc, CcoAdc) and (adc.i_half_ampere is not None or adc.phase_cycle != 0):
-        value = f"half frequency at {adc.i_half_ampere} A, phase {adc.phase_cycle:g}"
-        done = "left out: its oscillators are linear and start at phase 0"
-        return [Loss(quantity="oscillator curvature, phase", value=value, done=done, errors=None)]
-    return []
-
-
-def _of_geometry(probe: Probe) -> list[Loss]:
-    """Half a segment before the clamp."""
-    tile = probe.tile
-    if tile.cell.kind != "rail_pair" or not isinstance(probe.model.parameters, DrivenParameters):
+def _of_adc(probe: Probe) -> list[Loss]:
+    """What its rounding and its oscillators lack, by the codes that it changes."""
+    adc = probe.tile.adc
+    if isinstance(adc, LinearAdc) and (adc.gain != 1 or adc.offset_lsb != 0 or any(adc.inl_lsb)):
+        plain: LinearAdc | CcoAdc = adc.model_copy(update={"gain": 1.0, "offset_lsb": 0.0, "inl_lsb": ()})
+        quantity = "converter gain, offset, INL"
+        done = "left out: its rounding has neither; apply them to the output digitally"
+        value = f"gain {adc.gain:g}, offset {adc.offset_lsb:g} LSB, {len(adc.inl_lsb)} knots of INL"
+    elif isinstance(adc, CcoAdc) and adc.i_half_ampere is not None:
+        plain = adc.model_copy(update={"i_half_ampere": None})
+        quantity, done = "oscillator curvature", "left out: its oscillators are linear"
+        value = f"half frequency at {adc.i_half_ampere:g} A"
+    else:
         return []
-    if not probe.model.parameters.is_ohmic or tile.wires.r_row_ohm or tile.wires.r_driver_ohm or not _r_bit_line(probe):
-        return []  # it is part of the whole's error there, and not to be told apart
-    return [
-        Loss(
-            quantity="last segment",
-            value=f"{_r_bit_line(probe) / 2:g} ohm",
-            done="half of the last segment is missing there",
-            errors=probe.errors(_predict(probe)),
-        )
-    ]
+    other = TileModel(with_tables(probe.tile, adc=plain), probe.conductances, probe.model.parameters)
+    found, own = other.mvm(probe.ticks).code, probe.programmed.mvm(probe.ticks).code
+    assert found is not None
+    assert own is not None
+    step = lsb_coulomb(adc, signed=probe.tile.signed_lines)
+    errors = probe.errors(step * found.astype(np.float64), step * own.astype(np.float64))
+    return [Loss(quantity=quantity, value=value, done=f"{done}; the error is that of the codes", errors=errors)]

@@ -3,13 +3,15 @@
 from math import ceil, log2
 
 from tilemodel.config.adc import CcoAdc, IdealAdc
+from tilemodel.config.cell import RailQuadCell
+from tilemodel.config.operands import Conductances
 from tilemodel.config.tile import TileConfig
 from tilemodel.exports.probe import Probe
 from tilemodel.exports.target import Loss
 from tilemodel.parameters import DrivenParameters
 from tilemodel.variants import with_tables
 
-__all__ = ["adc_bits", "bit_lines_lost", "clamp_offset_lost"]
+__all__ = ["adc_bits", "bit_lines_lost", "clamp_offset_lost", "one_pair", "pair_gain", "second_pair_lost"]
 
 
 def adc_bits(tile: TileConfig) -> int | None:
@@ -43,3 +45,22 @@ def clamp_offset_lost(probe: Probe, done: str) -> list[Loss]:
     errors = probe.errors_without(level, parameters.model_copy(update={"v_clamp_volt": v_common}))
     value = f"{parameters.v_clamp_volt - v_common:g} V"
     return [Loss(quantity="clamp offset", value=value, done=done, errors=errors)]
+
+
+def pair_gain(tile: TileConfig) -> float:
+    """Charge of a weight over that of its first pair alone, for targets with one pair of cells a weight."""
+    return 1.0 + 1.0 / tile.cell.significance if isinstance(tile.cell, RailQuadCell) else 1.0
+
+
+def one_pair(given: Conductances) -> Conductances:
+    """Without a second pair, which holds the same weights."""
+    return Conductances(g_plus=given.g_plus, g_minus=given.g_minus)
+
+
+def second_pair_lost(probe: Probe) -> list[Loss]:
+    """The second pair of a 4-PCM cell."""
+    if not isinstance(probe.tile.cell, RailQuadCell):
+        return []
+    done = "one pair stands for both, its charge scaled; the second pair's conductance and noise are left out"
+    value = f"significance {probe.tile.cell.significance:g}"
+    return [Loss(quantity="second pair", value=value, done=f"{done}; see the error as a whole", errors=None)]

@@ -1,25 +1,30 @@
-"""Sandia's CrossSim 3.2: `crosssim.json` for `CrossSimParameters.from_json`.
+"""Sandia's CrossSim 3.2: `crosssim.json` for `CrossSimParameters.from_json`, and classes for what its fields lack.
 
 A `rail_pair` is its interleaved balanced core: both cells of a weight on one column, rows without resistance. Tiles
 with two bit lines a column are its plain balanced core: two arrays, each with row wires of its own. It solves for
 currents at voltages; there is no time, so a charge is its current times the longest pulse.
 """
 
+import dataclasses
 import json
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tilemodel.config.adc import LinearAdc
-from tilemodel.config.cell import LinearDevice, RailPairCell
-from tilemodel.config.read_out import IdealClamp
-from tilemodel.exports.bare import clamp_offset_lost
+from tilemodel.config.adc import IdealAdc, LinearAdc
+from tilemodel.config.noise import NoiseConfig
+from tilemodel.ends import end_resistance_ohm
+from tilemodel.exports.bare import clamp_offset_lost, second_pair_lost
+from tilemodel.exports.crosssim_circuit import coulomb_per_current, is_pair, parasitics, predict
+from tilemodel.exports.crosssim_converter import clamp_offset_volt, clamp_share, conversion_lost, converter_law
+from tilemodel.exports.crosssim_noise import noise_values, read_lost
 from tilemodel.exports.probe import Probe
+from tilemodel.exports.read_variance import mean_read_variance
 from tilemodel.exports.target import Export, Loss
 from tilemodel.exports.without import losses
-from tilemodel.model import TileModel
-from tilemodel.noise.read_noise import read_noise_process
+from tilemodel.noise.read_noise import tile_process
 from tilemodel.noise.steps import programming_sigma
 from tilemodel.variants import with_tables
 from tilemodel.version import VERSION
@@ -32,78 +37,76 @@ TARGET_VERSION = "CrossSim 3.2"
 # Its defaults stop at 1e-3 of full scale after 100 sweeps
 _VOLTAGE_TOLERANCE, _ITERATIONS_MAX = 1e-6, 1000
 _BALANCED, _ONE_SIDED, _CALIBRATED = 1, 1, 1
-_SIGMA = "one sigma for all conductances, the root mean square over the probe's cells"
+_DEVICE, _ADC = "TileDevice", "TileADC"
 _DONE = {
     "row drivers": "left out: its Rp_row_terminal lies in all segments of the first row, not in the first of all rows",
     "device": "left out: its cells are resistors",
     "access": "left out: its cells always conduct; the state dependence of the IR drop with it",
     "window": "left out: it has no time",
     "mismatch": "left out: all columns are alike",
-    "adc law": "left out: its converters have neither; apply them to the output digitally",
     "adc lines": "left out: all columns are alike",
-    "programming": f"xbar.device.programming_error: {_SIGMA}",
-    "read": f"xbar.device.read_noise: {_SIGMA}, at the mean pulse of the probe",
-    "telegraph": "left out",
-    "drift": "left out: switch on a drift model of its own",
-    "long_term": "left out",
-    "faults": "left out",
-    "spread": "left out",
 }
 
 
 def export_crosssim(probe: Probe) -> Export:
-    """The parameters as JSON."""
+    """The parameters as JSON, and a module with the classes that they name beyond CrossSim's own."""
     done = dict(_DONE)
-    if _is_pair(probe):
+    if is_pair(probe):
         done["row wires"] = "left out: its interleaved core with ideal rows is what this cell is"
     else:
         done["row wires"] = "Rp_row, in each of its two arrays, which do not share row wires as the tile's lines do"
-    if not isinstance(probe.tile.adc, LinearAdc):
-        done["adc"] = "left out: its converters round"
+    if not parasitics(probe)["enable"]:
+        done["line ends"] = "left out: it has terminals where there are wires only"
+    module = files("tilemodel.exports.modules").joinpath("crosssim_tile.py").read_text(encoding="utf-8")
     return Export(
         target="crosssim",
         target_version=TARGET_VERSION,
         upkeep="maintained",
-        files={"crosssim.json": json.dumps(_values(probe), indent=2) + "\n", "units.json": _units(probe)},
-        losses=(*losses(probe, done), *_of_ends(probe)),
-        predict=_predict,
+        files={
+            "crosssim.json": _text(_values(probe)),
+            "crosssim_tile.json": _text(_tile_values(probe)),
+            "crosssim_tile.py": module,
+            "units.json": _text(_units(probe)),
+        },
+        losses=(
+            *losses(probe, done),
+            *second_pair_lost(probe),
+            *_of_ends(probe),
+            *read_lost(probe),
+            *_polarity(probe),
+            *conversion_lost(probe),
+        ),
+        predict=predict,
     )
 
 
-def _is_pair(probe: Probe) -> bool:
-    return probe.tile.cell.kind in ("rail_pair", "rail_quad")
+def _text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2) + "\n"
 
 
 def _values(probe: Probe) -> dict[str, Any]:
     tile, g = probe.tile, probe.tile.conductance
-    pair = _is_pair(probe)
+    pair = is_pair(probe)
     device: dict[str, Any] = {"Rmin": 1 / g.g_max_siemens, **_errors(probe)}
     if g.g_min_siemens > 0:
         device["Rmax"] = 1 / g.g_min_siemens
     else:
         device["infinite_on_off_ratio"] = True
-    adc: dict[str, Any] = {"model": "IdealADC"}
-    if isinstance(tile.adc, LinearAdc):
-        largest = tile.adc.charge_full_scale_coulomb / _coulomb_per_current(probe)
-        adc = {
-            "model": "SignMagnitudeADC",
-            "bits": tile.adc.adc_bits,
-            "signed": True,
-            "adc_range_option": _CALIBRATED,
-            "calibrated_range": [-largest, largest],
-        }
     limits = {"min": -1.0, "max": 1.0, "clipping": True, "percentile": None}
+    balanced = {"style": _ONE_SIDED, "interleaved_posneg": pair}
+    # each line of a tile with two of them has a converter
+    balanced["subtract_current_in_xbar"] = pair or isinstance(tile.adc, IdealAdc)
     return {
         "core": {
             "style": _BALANCED,
-            "balanced": {"style": _ONE_SIDED, "interleaved_posneg": pair, "subtract_current_in_xbar": True},
+            "balanced": balanced,
             "mapping": {"weights": limits, "inputs": _both(limits)},
         },
         "xbar": {
             "device": device,
-            "array": {"parasitics": _parasitics(probe)},
+            "array": {"parasitics": parasitics(probe)},
             "dac": _both({"model": "SignMagnitudeDAC", "bits": tile.drive.input_bits, "signed": True}),
-            "adc": _both(adc),
+            "adc": _both(_adc(probe)),
         },
         "simulation": {
             "Niters_max_parasitics": _ITERATIONS_MAX,
@@ -113,61 +116,113 @@ def _values(probe: Probe) -> dict[str, Any]:
     }
 
 
+def _adc(probe: Probe) -> dict[str, Any]:
+    """CrossSim's own converter where it is the tile's, else the class that is written beside it."""
+    tile, adc = probe.tile, probe.tile.adc
+    level = clamp_share(probe) == 0
+    if isinstance(adc, IdealAdc) and level:
+        return {"model": "IdealADC"}
+    signed: dict[str, Any] = {"signed": True, "adc_range_option": _CALIBRATED}
+    plain = isinstance(adc, LinearAdc) and adc.gain == 1 and adc.offset_lsb == 0 and not adc.inl_lsb
+    if isinstance(adc, LinearAdc) and plain and level and tile.signed_lines:
+        largest = adc.charge_full_scale_coulomb / coulomb_per_current(probe)
+        return {
+            "model": "SignMagnitudeADC",
+            "bits": adc.adc_bits,
+            "calibrated_range": [-largest, largest],
+            **signed,
+        }
+    # its bits and range are not used, but without bits a converter is left out
+    return {"model": _ADC, "bits": getattr(adc, "adc_bits", 8), "calibrated_range": [-1.0, 1.0], **signed}
+
+
+def _tile_values(probe: Probe) -> dict[str, Any]:
+    """What the classes read."""
+    tile, g = probe.tile, probe.tile.conductance
+    return {
+        **_origin(probe),
+        "device": {
+            "g_min": g.g_min_siemens / g.g_max_siemens,
+            "r_bit_line": probe.model.parameters.r_bit_line_ohm * g.g_max_siemens,
+            "r_end": end_resistance_ohm(tile) * g.g_max_siemens if parasitics(probe)["enable"] else 0.0,
+        },
+        "read_out_end": tile.array.read_out_end,
+        "noise": noise_values(probe),
+        "clamp_offset_volt": clamp_offset_volt(probe),
+        "clamp_share": clamp_share(probe),
+        "converter": converter_law(probe, coulomb_per_current(probe)),
+    }
+
+
 def _both(values: dict[str, Any]) -> dict[str, Any]:
     """The same for products from either side, as CrossSim demands."""
     return {"mvm": values, "vmm": values}
 
 
-def _parasitics(probe: Probe) -> dict[str, Any]:
-    wires, parameters = probe.tile.wires_in_use, probe.model.parameters
-    pair = _is_pair(probe)
-    r_row = getattr(parameters, "r_row_ohm", wires.r_row_ohm)
-    values = {
-        "Rp_col": parameters.r_bit_line_ohm,
-        "Rp_row": 0.0 if pair else r_row,
-        "Rp_row_terminal": 0.0,
-        "Rp_col_terminal": 0.0,
-    }
-    return {"enable": any(value > 0 for value in values.values()), **values}
-
-
-def _coulomb_per_current(probe: Probe) -> float:
-    """What its current, in units of G_max at full input, is as a charge."""
-    tile = probe.tile
-    ratio = getattr(tile.read_out.circuit, "ratio", 1.0)
-    longest = tile.drive.n_tick_max * tile.drive.t_lsb_second
-    return float(ratio * tile.conductance.g_max_siemens * tile.v_read_volt * longest)
-
-
-def _units(probe: Probe) -> str:
-    g = probe.tile.conductance
-    per_output = _coulomb_per_current(probe) * (g.g_max_siemens - g.g_min_siemens) / g.g_max_siemens
-    content = {
-        "schema_version": "tilemodel-export-crosssim-1",
+def _origin(probe: Probe) -> dict[str, Any]:
+    return {
+        "schema_version": "tilemodel-export-crosssim-2",
         "written_by": f"tilemodel {VERSION}",
         "target": TARGET_VERSION,
         "tile": {"name": probe.tile.name, "sha256": probe.tile.sha256()},
+    }
+
+
+def _units(probe: Probe) -> dict[str, Any]:
+    g = probe.tile.conductance
+    per_output = coulomb_per_current(probe) * (g.g_max_siemens - g.g_min_siemens) / g.g_max_siemens
+    return {
+        **_origin(probe),
         "charge_per_output_coulomb": per_output,
         "use": "weights [n_col, n_row] and inputs in [-1, 1]; output times charge_per_output_coulomb is the charge",
     }
-    return json.dumps(content, indent=2) + "\n"
 
 
 def _errors(probe: Probe) -> dict[str, Any]:
-    """Programming error and read noise as one sigma, relative to G_max."""
+    """Which noise there is; the class does not use `magnitude`, the root mean square over the probe's cells / G_max."""
     noise = probe.tile.noise
+    if noise is None:
+        return {}
     g_max = probe.tile.conductance.g_max_siemens
     cells = np.concatenate([values.ravel() for values in probe.conductances.arrays().values()])
-    sigmas: dict[str, FloatArray] = {}
-    if noise is not None and noise.programming is not None:
-        sigmas["programming_error"] = programming_sigma(noise.programming, cells)
-    if noise is not None and noise.read is not None:
-        mean = max(1.0, float(np.abs(probe.ticks).mean())) * probe.tile.drive.t_lsb_second
-        sigmas["read_noise"] = read_noise_process(noise.read).sigma_siemens(cells, mean)
-    return {
-        name: {"enable": True, "model": "NormalIndependentDevice", "magnitude": float(np.sqrt(np.mean(s**2)) / g_max)}
-        for name, s in sigmas.items()
-    }
+    found: dict[str, Any] = {}
+    if any(getattr(noise, name) is not None for name in ("programming", "faults", "spread")):
+        sigma = np.zeros_like(cells) if noise.programming is None else programming_sigma(noise.programming, cells)
+        found["programming_error"] = _error(sigma / g_max)
+    if tile_process(noise) is not None:
+        c0, c1, c2 = mean_read_variance(probe)
+        sigma = np.sqrt(np.maximum(c0 + (c1 + c2 * cells) * cells, 0.0))
+        found["read_noise"] = _error(np.where(cells > 0, sigma, 0.0) / g_max)
+    if _ages(noise):
+        found["drift_error"] = _error(np.zeros(1))
+        found["time"] = noise.t_since_programming_second
+    return found
+
+
+def _ages(noise: NoiseConfig) -> bool:
+    """Whether CrossSim is to ask for the time since programming: it then takes programming as part of that."""
+    return noise.t_since_programming_second > 0 and (noise.drift is not None or noise.long_term is not None)
+
+
+def _error(relative_sigma: FloatArray) -> dict[str, Any]:
+    magnitude = float(np.sqrt(np.mean(relative_sigma**2)))
+    return {"enable": True, "model": _DEVICE, "magnitude": magnitude}
+
+
+def _polarity(probe: Probe) -> list[Loss]:
+    noise = probe.tile.noise
+    if noise is None or noise.spread is None or noise.spread.polarity_sigma == 0:
+        return []
+    alone = noise.model_copy(update={"spread": noise.spread.model_copy(update={"conductance_sigma": 0.0})})
+    model = probe.model.model_copy(update={"tile": probe.tile.model_copy(update={"noise": alone})})
+    return [
+        Loss(
+            quantity="spread of polarity",
+            value=f"polarity_sigma = {noise.spread.polarity_sigma:g}",
+            done="left out: its cells conduct alike at both polarities",
+            errors=dataclasses.replace(probe, model=model).errors_of_noise(["spread"]),
+        )
+    ]
 
 
 def _of_ends(probe: Probe) -> list[Loss]:
@@ -179,65 +234,10 @@ def _of_ends(probe: Probe) -> list[Loss]:
             Loss(
                 quantity="read-out end",
                 value="alternating",
-                done="all columns are read at the last row",
+                done="all columns are read at the last row; make_core() has two cores, for both ends",
                 errors=probe.errors_without(south, probe.model.parameters),
             )
         )
-    found += clamp_offset_lost(probe, "left out: its columns end at the rows' reference")
+    if not is_pair(probe):
+        found += clamp_offset_lost(probe, "left out: its columns end at the rows' reference")
     return found
-
-
-def _predict(probe: Probe) -> FloatArray:
-    return _pair_charge(probe) if _is_pair(probe) else _two_arrays_charge(probe)
-
-
-def _pair_charge(probe: Probe) -> FloatArray:
-    """Of resistors on ideal rows, all columns read at the last row by ideal clamps at the common voltage."""
-    tile = probe.tile
-    none = dict.fromkeys(("r_row_ohm", "r_driver_ohm", "r_terminal_ohm", "c_bit_line_farad", "c_row_farad"), 0.0)
-    wires = tile.wires.model_copy(
-        update={
-            **none,
-            "r_bit_line_ohm": probe.model.parameters.r_bit_line_ohm,
-            "temperature_coefficient_per_kelvin": 0.0,
-        }
-    )
-    device = LinearDevice(kind="linear", polarity_asymmetry=0.0)
-    cell = RailPairCell(kind="rail_pair", v_common_volt=0.0, v_read_volt=tile.v_read_volt, device=device)
-    clamp = {"v_clamp_volt": 0.0, "circuit": IdealClamp(kind="ideal"), "window": "settled"}
-    near = with_tables(
-        tile,
-        array=tile.array.model_copy(update={"read_out_end": "south"}),
-        wires=wires,
-        cell=cell,
-        read_out=tile.read_out.model_copy(update=clamp),
-        conditions=tile.conditions.model_copy(update={"wire_resistance_factor": 1.0, "supply_factor": 1.0}),
-        mismatch=None,
-        noise=None,
-    )
-    charge: FloatArray = TileModel(near, probe.conductances).mvm(probe.ticks).charge_coulomb
-    return charge * float(getattr(tile.read_out.circuit, "ratio", 1.0))
-
-
-def _two_arrays_charge(probe: Probe) -> FloatArray:
-    """Of G+ and G- in arrays of their own, subtracted."""
-    from tilemodel.solvers.mesh import mesh_transfer
-
-    parasitics, given = _parasitics(probe), probe.conductances
-    tile = probe.tile
-    transfers = [
-        mesh_transfer(
-            g[np.newaxis],
-            r_bit_ohm=parasitics["Rp_col"],
-            r_end_ohm=0.0,
-            r_row_ohm=parasitics["Rp_row"],
-            r_driver_ohm=0.0,
-            driven_end="west",
-            north=np.zeros(tile.array.n_col, dtype=bool),
-        )[0][0]
-        for g in (given.g_plus, given.g_minus)
-    ]
-    ratio = getattr(tile.read_out.circuit, "ratio", 1.0)
-    unit = ratio * tile.v_read_volt * tile.drive.t_lsb_second
-    charge: FloatArray = probe.ticks.astype(np.float64) @ (transfers[0] - transfers[1]) * unit
-    return charge

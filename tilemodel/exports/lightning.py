@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilemodel.config.adc import LinearAdc
-from tilemodel.exports.bare import bit_lines_lost, clamp_offset_lost
+from tilemodel.config.errors import InputError
+from tilemodel.exports.bare import bit_lines_lost, clamp_offset_lost, pair_gain
 from tilemodel.exports.probe import NOISE_KINDS, Probe
 from tilemodel.exports.target import Export
 from tilemodel.exports.without import losses
@@ -39,7 +40,15 @@ _DONE = {
 
 
 def export_lightning(probe: Probe) -> Export:
-    """JSON and a module with `make_rpu_config()`."""
+    """JSON and a module with `make_rpu_config()`.
+
+    Raises `InputError` for a probe of fewer than three vectors: two numbers of each column are fitted to it.
+    """
+    if len(probe.ticks) < 3:
+        raise InputError(
+            f"aihwkit-lightning: {len(probe.ticks)} vectors tell nothing of what a gain and an offset of each column "
+            "leave; give at least 3"
+        )
     values = _values(probe)
     module = files("tilemodel.exports.modules").joinpath("lightning_tile.py").read_text(encoding="utf-8")
     done = dict(_DONE)
@@ -71,7 +80,7 @@ def _predict(probe: Probe) -> FloatArray:
 
 def _values(probe: Probe) -> dict[str, Any]:
     tile, drive, g = probe.tile, probe.tile.drive, probe.tile.conductance
-    ratio = getattr(tile.read_out.circuit, "ratio", 1.0)
+    ratio = getattr(tile.read_out.circuit, "ratio", 1.0) * pair_gain(tile)
     unit = ratio * (g.g_max_siemens - g.g_min_siemens) * tile.v_read_volt * drive.n_tick_max * drive.t_lsb_second
     n_vec = len(probe.ticks)
     left = left_after_fit(probe.charge_coulomb, _predict(probe))

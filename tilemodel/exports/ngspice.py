@@ -2,7 +2,7 @@
 
 Rows are inputs: the voltage between a row's port and `ref` is its pulse's height, 1 V for the full read voltage.
 A linear tile's line is a Norton source, W_eff times the rows, behind one pole; a gated line stays a ladder, whose
-cells are behavioural sources in place of transistors.
+cells are switches or controlled sources in place of transistors.
 """
 
 from collections.abc import Iterator
@@ -14,22 +14,32 @@ from tilemodel.config.errors import InputError
 from tilemodel.config.layout import cell_layout, lines_read_north
 from tilemodel.config.mismatch import draw_chip
 from tilemodel.config.passes import tile_passes
-from tilemodel.config.read_out import IdealClamp, ResistiveClamp
+from tilemodel.conversion import converter_bank
 from tilemodel.ends import end_resistance_ohm
+from tilemodel.exports.circuit_bench import FARAD, HOLD, SAMPLE, control_waves, schedule
+from tilemodel.exports.circuit_converter import code_expression, conversion_losses, converts, level_rate, level_shift
+from tilemodel.exports.circuit_lines import (
+    check_line_ends,
+    clamp_volt,
+    delay_second,
+    gated_cells,
+    line_losses,
+    predict_lines,
+)
 from tilemodel.exports.probe import NOISE_KINDS, Probe
-from tilemodel.exports.target import Export, Loss
+from tilemodel.exports.target import Export
 from tilemodel.exports.without import losses
 from tilemodel.linear import LinearTile
-from tilemodel.model import TileModel
-from tilemodel.parameters import DrivenParameters, GatedParameters
-from tilemodel.solvers.ladder import transfer_to_clamp
+from tilemodel.parameters import DrivenParameters
 
-__all__ = ["check_line_ends", "delay_second", "export_ngspice", "rows_resist", "schedule", "settling_loss"]
+__all__ = ["export_ngspice"]
 
 FloatArray = NDArray[np.float64]
 
-_N_BENCH = 4
-_STEPS_PER_TICK = 4
+# Pulses' ends are break points anyway
+_STEPS_PER_TICK = 1
+# Of a cell's current: what a series of its curve may leave out
+_SERIES = 1e-6
 
 
 def export_ngspice(probe: Probe) -> Export:
@@ -45,37 +55,16 @@ def export_ngspice(probe: Probe) -> Export:
             "Ohmic devices on ideal rows; take [cell.device] kind = 'linear' and rows without resistance"
         )
     check_line_ends(probe, "ngspice")
-    done = {"adc": "left out: the lines end at their clamps", **dict.fromkeys(NOISE_KINDS, "left out: it is quiet")}
-    body = _linear_lines(probe) if solver == "linear" else _gated_lines(probe)
+    done = dict.fromkeys(NOISE_KINDS, "left out: it is quiet")
+    body = [*(_linear_lines(probe) if solver == "linear" else _gated_lines(probe)), *_converters(probe)]
     return Export(
         target="ngspice",
         target_version="ngspice 39",
         upkeep="ours",
         files={"tile.sub": "\n".join(body) + "\n", "bench.cir": "\n".join(_bench(probe)) + "\n"},
-        losses=(*losses(probe, done), *_of_lines(probe)),
-        predict=_predict,
+        losses=(*losses(probe, done), *conversion_losses(probe), *line_losses(probe)),
+        predict=predict_lines,
     )
-
-
-def check_line_ends(probe: Probe, target: str) -> None:
-    """Raise `InputError` for read-outs and offsets that lines without a common row cannot have."""
-    read_out = probe.tile.read_out
-    if read_out.window == "cut" or not isinstance(read_out.circuit, IdealClamp | ResistiveClamp):
-        raise InputError(
-            f"tile {probe.tile.name} [read_out]: the {target} export ends lines at ideal or resistive clamps that take "
-            f"the whole tail, got window = {read_out.window!r} and circuit kind = {read_out.circuit.kind!r}; "
-            "take window = 'settled' and such a clamp"
-        )
-    if rows_resist(probe) and np.any(draw_chip(probe.tile).clamp_offset_volt):
-        raise InputError(
-            f"tile {probe.tile.name} [mismatch]: the exported lines share no rows, so clamp offsets cannot act "
-            "through rows with resistance; export without clamp offsets or with ideal rows"
-        )
-
-
-def rows_resist(probe: Probe) -> bool:
-    parameters, wires = probe.model.parameters, probe.tile.wires_in_use
-    return isinstance(parameters, DrivenParameters) and (parameters.r_row_ohm > 0 or wires.r_driver_ohm > 0)
 
 
 def _header(probe: Probe, line: int) -> str:
@@ -101,48 +90,21 @@ def _linear_lines(probe: Probe) -> Iterator[str]:
         yield ".ends"
 
 
-def delay_second(probe: Probe, g: FloatArray) -> FloatArray:
-    """First moment of the clamp current's step response, [n_line], with all rows stepping together on ideal rows."""
-    tile, n_row = probe.tile, len(g)
-    r, r_end = probe.model.parameters.r_bit_line_ohm, end_resistance_ohm(tile)
-    c = tile.wires_in_use.c_bit_line_farad
-    g = np.where(lines_read_north(tile), g[::-1], g)
-    transfer, _ = transfer_to_clamp(g, r, r_end)
-    if r == 0:
-        resistance = r_end / (1 + r_end * g.sum(axis=0))
-        return np.asarray(n_row * c * resistance)
-    matrix = np.zeros((n_row, n_row))
-    inner = np.arange(n_row - 1)
-    matrix[inner, inner + 1] = matrix[inner + 1, inner] = -1 / r
-    # By reciprocity: nodes store C w, of which the network hands on G^-1
-    delays = np.empty(g.shape[1])
-    for line in range(g.shape[1]):
-        diagonal = g[:, line] + np.r_[1 / r, np.full(n_row - 1, 2 / r)]
-        diagonal[-1] = g[-1, line] + (1 / r if n_row > 1 else 0.0) + 1 / (r + r_end)
-        stored = np.linalg.solve(matrix + np.diag(diagonal), c * transfer[:, line])
-        delays[line] = stored @ g[:, line] / (transfer[:, line] @ g[:, line])
-    return delays
-
-
 def _gated_lines(probe: Probe) -> Iterator[str]:
-    """A ladder; a cell's source solves v = i (1/G + r_access + slope i)."""
-    tile, parameters = probe.tile, probe.model.parameters
-    assert isinstance(parameters, GatedParameters)
-    chip, north = draw_chip(tile), lines_read_north(tile)
-    memory = cell_layout(tile, probe.conductances).g_siemens[0]
-    linear = memory / (1 + memory * parameters.r_access_ohm * chip.access_resistance_factor)
-    slope = 4 * parameters.r_access_slope_ohm_per_ampere
+    """A ladder, whose cells conduct where their row is on."""
+    tile, parameters, north = probe.tile, probe.model.parameters, lines_read_north(probe.tile)
+    conductance, slope = gated_cells(probe)
     r, r_end, c = parameters.r_bit_line_ohm, end_resistance_ohm(tile), tile.wires_in_use.c_bit_line_farad
     n_row = tile.array.n_row
+    amplitude = any(each.amplitude_coded for each in tile_passes(tile, probe.ticks[:1]))
     yield f"* {tile.name}: gated bit lines as ladders"
-    for line, g in enumerate(linear.T):
+    for line, g in enumerate(conductance.T):
         order = range(n_row - 1, -1, -1) if north[line] else range(n_row)
         yield _header(probe, line)
         for place, row in enumerate(order):
             last = place == n_row - 1
             node, to = f"n{place}", "clamp" if last else f"n{place + 1}"
-            bend = f"/(1+sqrt(1+({slope * g[row] ** 2:.12g})*V({node},ref)))*2" if slope else ""
-            yield f"B{place} {node} ref I=V(r{row},ref)*({g[row]:.12g})*V({node},ref){bend}"
+            yield from _gated_cell(place, f"r{row}", float(g[row]), slope, 1.5 * tile.v_read_volt, amplitude=amplitude)
             # A voltage source where there is no resistance
             ohm = r + (r_end if last else 0.0)
             yield f"R{place} {node} {to} {ohm:.12g}" if ohm > 0 else f"V{place} {node} {to} 0"
@@ -151,100 +113,89 @@ def _gated_lines(probe: Probe) -> Iterator[str]:
         yield ".ends"
 
 
-def schedule(probe: Probe) -> tuple[list[list[tuple[float, float]]], list[tuple[int, int, float, float]]]:
-    """All passes of the first vectors in a row: points (second, height) of each row, and windows.
+def _gated_cell(place: int, row: str, g: float, slope: float, v_max_volt: float, *, amplitude: bool) -> Iterator[str]:
+    """What solves v = i (1/g + slope i) times the row's input.
 
-    A window is (pass, vector, start [second], end [second]).
+    A switch where the access is Ohmic; else i = g v (1 - a + 2 a^2) with a = slope g^2 v where the next term, 5 a^3,
+    is below 1e-6 up to `v_max_volt`; else the solution itself.
     """
-    tile, drive = probe.tile, probe.tile.drive
-    rows: list[list[tuple[float, float]]] = [[(0.0, 0.0)] for _ in range(tile.array.n_row)]
-    windows, start, edge = [], 0.0, max(drive.t_edge_second, 1e-12)
-    for number, each in enumerate(tile_passes(tile, probe.ticks[:_N_BENCH])):
-        window = tile.t_window_second(each.n_tick_max)
-        for vector in range(len(each.n_tick)):
-            for row, points in enumerate(rows):
-                height, end = float(each.height[vector, row]), start + each.n_tick[vector, row] * drive.t_lsb_second
-                if height:
-                    times = (start + edge / 10, start + edge, end + edge / 10, end + edge)
-                    points += zip(times, (0.0, height, height, 0.0), strict=True)
-            windows.append((number, vector, start, start + window))
-            start += window
-    return rows, windows
+    node = f"n{place}"
+    bend = slope * g**2
+    if g == 0:
+        return
+    if slope == 0 and not amplitude:
+        yield f"S{place} {node} ref {row} ref cell{place}"
+        yield f".model cell{place} sw vt=0.5 vh=0 ron={1 / g:.12g} roff=1e15"
+    elif 5 * (bend * v_max_volt) ** 3 < _SERIES:
+        powers = f"{g:.12g} 0 0 0 {-bend * g:.12g} 0 0 0 0 {2 * bend**2 * g:.12g}"
+        yield f"G{place} {node} ref POLY(2) {row} ref {node} ref 0 0 0 0 {powers}"
+    else:
+        root = f"(1+sqrt(1+({4 * bend:.12g})*V({node},ref)))"
+        yield f"B{place} {node} ref I=V({row},ref)*({g:.12g})*V({node},ref)/{root}*2"
+
+
+def _converters(probe: Probe) -> Iterator[str]:
+    """`adc<line>`: what flows from the line to its clamp, integrated while `run` is 1, and at `sample` its code."""
+    if not converts(probe):
+        return
+    tile, bank = probe.tile, converter_bank(probe.tile)
+    sign = "-" if tile.is_gated else ""
+    hold = HOLD / tile.drive.t_lsb_second * FARAD
+    for line in range(bank.n_line):
+        rate = level_rate(bank, line, f"{sign}i(Vflow)")
+        level = f"(V(level,ref)+({level_shift(bank, line)!r}))"
+        yield f".subckt adc{line} line clamp reset run sample code ref"
+        yield "Vflow line clamp 0"
+        yield f"Blevel ref level I={FARAD!r}*V(run,ref)*({rate})-{hold!r}*V(reset,ref)*V(level,ref)"
+        yield f"Clevel level ref {FARAD!r}"
+        yield f"Bcode code ref V=V(sample,ref)*({code_expression(bank, level)})"
+        yield ".ends"
 
 
 def _bench(probe: Probe) -> Iterator[str]:
-    """All passes of the first vectors, one after another; prints `q_<pass>_<vector>_<line>` in coulomb."""
+    """All passes of the first vectors; prints `q_<pass>_<vector>_<line>` in coulomb, and `code_...` of the same."""
     tile, chip, drive = probe.tile, draw_chip(probe.tile), probe.tile.drive
     gated = tile.is_gated
-    parameters = probe.model.parameters
-    level = parameters.v_clamp_volt if isinstance(parameters, DrivenParameters) else tile.v_read_volt
+    level = clamp_volt(probe)
     n_line = cell_layout(tile, probe.conductances).g_siemens.shape[2]
     rows, windows = schedule(probe)
-    start = windows[-1][3]
+    stop = windows[-1][3] + drive.t_lsb_second
     sign = "-" if gated else ""
     measures = [
         f"meas tran q_{number}_{vector}_{line} INTEG q{line} from={begin:.12g} to={end:.12g}"
         for number, vector, begin, end in windows
         for line in range(n_line)
     ]
+    if converts(probe):
+        measures += [
+            f"meas tran code_{number}_{vector}_{line} FIND v(code{line}) AT={end + SAMPLE * drive.t_lsb_second:.12g}"
+            for number, vector, _, end in windows
+            for line in range(n_line)
+        ]
     yield f"* Charges of {tile.name}, by tilemodel: ngspice -b bench.cir"
     yield ".include tile.sub"
     yield ".options reltol=1e-6 abstol=1e-14 vntol=1e-10 chgtol=1e-18"
     yield from (
         f"Vr{row} r{row} 0 PWL({' '.join(f'{t:.12g} {h:.12g}' for t, h in points)})" for row, points in enumerate(rows)
     )
+    yield from (
+        f"* pass {number} counts {each.factor} times" for number, each in enumerate(tile_passes(tile, probe.ticks[:1]))
+    )
+    if converts(probe):
+        for name, points in control_waves(probe, windows).items():
+            yield f"V{name} {name} 0 PWL({' '.join(f'{t:.12g} {v:.12g}' for t, v in points)})"
     ports = " ".join(f"r{row}" for row in range(tile.array.n_row))
     for line in range(n_line):
-        yield f"Vclamp{line} c{line} 0 {level + chip.clamp_offset_volt[line]:.12g}"
+        end = f"k{line}" if converts(probe) else f"c{line}"
+        yield f"Vclamp{line} {end} 0 {level + chip.clamp_offset_volt[line]:.12g}"
         yield f"X{line} {ports} c{line} 0 line{line}"
+        if converts(probe):
+            yield f"Xadc{line} c{line} k{line} reset run sample code{line} 0 adc{line}"
     yield ".control"
     yield "set numdgt=12"
-    yield f"tran {drive.t_lsb_second / _STEPS_PER_TICK:.12g} {start:.12g} 0 {drive.t_lsb_second / _STEPS_PER_TICK:.12g}"
+    yield f"tran {drive.t_lsb_second / _STEPS_PER_TICK:.12g} {stop:.12g} 0 {drive.t_lsb_second / _STEPS_PER_TICK:.12g}"
     yield from (f"let q{line} = {sign}i(Vclamp{line})" for line in range(n_line))
     yield from measures
     yield "quit"
     yield ".endc"
     yield ".end"
-
-
-def settling_loss(probe: Probe) -> Iterator[Loss]:
-    """What one pole leaves out of a linear line's settling."""
-    farad = probe.tile.wires_in_use.c_bit_line_farad
-    if isinstance(probe.model.parameters, DrivenParameters) and farad > 0:
-        yield Loss(
-            quantity="settling of a line",
-            value=f"c_bit_line = {farad:g} F a segment",
-            done="one pole with the ladder's mean delay on ideal rows; settled charges, all a probe sees, are exact",
-            errors=None,
-        )
-
-
-def _quiet_pulses(probe: Probe) -> GatedParameters | None:
-    """The parameters without charge at pulse ends; None where there is none."""
-    parameters = probe.model.parameters
-    if not isinstance(parameters, GatedParameters):
-        return None
-    names = [name for name in type(parameters).model_fields if name.startswith(("q_pulse", "c_pulse"))]
-    if not any(getattr(parameters, name) for name in names):
-        return None
-    return parameters.model_copy(update=dict.fromkeys(names, 0.0))
-
-
-def _of_lines(probe: Probe) -> Iterator[Loss]:
-    yield from settling_loss(probe)
-    bare = _quiet_pulses(probe)
-    if bare is not None:
-        yield Loss(
-            quantity="charge at pulse ends",
-            value="q_pulse, c_pulse of the access devices",
-            done="left out: its cells conduct in proportion to their row's input",
-            errors=probe.errors_without(probe.tile, bare),
-        )
-
-
-def _predict(probe: Probe) -> FloatArray:
-    bare = _quiet_pulses(probe)
-    if bare is None:
-        return probe.charge_coulomb
-    charge: FloatArray = TileModel(probe.tile, probe.conductances, bare).mvm(probe.ticks).charge_coulomb
-    return charge

@@ -26,6 +26,7 @@ def from_aihwkit(content: Mapping[str, Any]) -> Configuration:
     g_min = 1e-6 * values.number("conductance.g_min_microsiemens", 0.0, lowest=0.0)
     input_bits = _input_bits(values)
     has_wires = values.number("forward.ir_drop", 0.0) > 0
+    ours = values.has("line.r_end_ohm")  # the tile of our export ends its lines as the tile does
     clamp = values.number("forward.ir_drop_v_read", _V_COMMON) if has_wires else _V_COMMON
     return Configuration(
         source=_SOURCE,
@@ -35,8 +36,9 @@ def from_aihwkit(content: Mapping[str, Any]) -> Configuration:
         stretch_weights=True,
         r_bit_line_ohm=values.number("forward.ir_drop_rs", 0.15, lowest=0.0) if has_wires else 0.0,
         r_row_ohm=0.0,
-        r_terminal_ohm=0.0,
-        half_last_segment=True,
+        r_terminal_ohm=values.number("line.r_end_ohm", 0.0, lowest=0.0) if ours and has_wires else 0.0,
+        both_ends=True,
+        half_last_segment=not ours,
         clamp_offset_volt=clamp - _V_COMMON,
         clamp_share=(clamp - _V_COMMON) / _V_READ * _window_ratio(input_bits),
         input_bits=input_bits,
@@ -80,4 +82,7 @@ def _converter(values: Values, span: float, g_max: float, input_bits: int | None
     n_tick = 2 ** (input_bits - 1) - 1
     step = 1 / (hertz_per_ampere * g_max * _V_READ * n_tick * _TICK_SECOND)
     n_half = 2**40
+    if values.has("oscillator.count_max"):  # the tile of our export
+        n_half = int(values.number("oscillator.count_max", n_half, lowest=1))
+        values.refuse_unless("oscillator.phase_cycle", 0.0, 0)
     return Quantizer(lowest=-n_half * step, highest=n_half * step, n_step=2 * n_half, rounding="toward_zero")

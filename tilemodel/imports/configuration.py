@@ -52,8 +52,10 @@ class Configuration:
     r_bit_line_ohm: float
     r_row_ohm: float
     r_terminal_ohm: float
+    both_ends: bool
+    """Odd columns are read before the first row, as aihwkit's are."""
     half_last_segment: bool
-    """aihwkit's bit line ends half a segment behind the last cell, and odd columns are read before the first."""
+    """A bit line ends half a segment behind the last cell, as aihwkit's own do."""
     clamp_offset_volt: float | None
     clamp_share: float
     """The clamp's offset over the read voltage, times the window over the longest pulse."""
@@ -105,10 +107,8 @@ class Configuration:
         r_bit, r_row, r_end = self.r_bit_line_ohm * r_unit, self.r_row_ohm * r_unit, self.r_terminal_ohm * r_unit
         if self.one_line:
             total = plus + minus
-            if self.half_last_segment:
-                transfer, y_in = _both_ends(total, r_bit)
-            else:
-                transfer, y_in = transfer_to_clamp(total, r_bit, r_end)
+            end = r_end - r_bit / 2 if self.half_last_segment else r_end
+            transfer, y_in = (_both_ends if self.both_ends else transfer_to_clamp)(total, r_bit, end)
             return [x @ ((plus - minus) * transfer) - self.clamp_share * y_in]
         if r_row == 0:
             return [x @ (sign * g * transfer_to_clamp(g, r_bit, r_end)[0]) for sign, g in ((1.0, plus), (-1.0, minus))]
@@ -130,10 +130,9 @@ class Configuration:
         return [x @ arrays[0], -(x @ arrays[1])]
 
 
-def _both_ends(total: FloatArray, r_bit: float) -> tuple[FloatArray, FloatArray]:
-    """Transfer, and what the clamps see; even columns are read half a segment behind the last row, odd ones before
-    the first."""
+def _both_ends(total: FloatArray, r_bit: float, r_end: float) -> tuple[FloatArray, FloatArray]:
+    """`transfer_to_clamp`, of even columns behind the last row and of odd ones before the first."""
     odd = np.arange(total.shape[1]) % 2 == 1
     turned = np.where(odd, total[::-1], total)
-    transfer, y_in = transfer_to_clamp(turned, r_bit, -r_bit / 2)
+    transfer, y_in = transfer_to_clamp(turned, r_bit, r_end)
     return np.where(odd, transfer[::-1], transfer), y_in

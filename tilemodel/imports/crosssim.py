@@ -1,6 +1,7 @@
 """CrossSim 3.2's parameters: its balanced core, one pass of the inputs, resistive wires, a rounding converter.
 
-Names and defaults are those of its `CrossSimParameters`.
+Names and defaults are those of its `CrossSimParameters`. Of the classes that our export adds (`TileDevice`, `TileADC`)
+the values are those of its `crosssim_tile.json`.
 """
 
 from collections.abc import Mapping
@@ -14,13 +15,18 @@ __all__ = ["from_crosssim"]
 
 _SOURCE = "CrossSim 3.2"
 _CALIBRATED = 1
+_ADC, _DEVICE = "TileADC", "TileDevice"
 _WEIGHTS = "core.mapping.weights"
 _INPUTS = "core.mapping.inputs.mvm"
 
 
-def from_crosssim(content: Mapping[str, Any]) -> Configuration:
-    """Read a whole or partial configuration. Raises `InputError` naming a setting that cannot be computed here."""
+def from_crosssim(content: Mapping[str, Any], classes: Mapping[str, Any] | None = None) -> Configuration:
+    """Read a whole or partial configuration; `classes`: the values of our classes, where it names them.
+
+    Raises `InputError` naming a setting that cannot be computed here.
+    """
     values = Values(content)
+    added = _added(values, classes)
     _refuse_others(values)
     one_line = bool(values.get("core.balanced.interleaved_posneg", False))
     r_row, r_bit, r_end = _wires(values)
@@ -40,15 +46,45 @@ def from_crosssim(content: Mapping[str, Any]) -> Configuration:
         r_bit_line_ohm=r_bit,
         r_row_ohm=r_row,
         r_terminal_ohm=r_end,
+        both_ends=False,
         half_last_segment=False,
-        clamp_offset_volt=None,
-        clamp_share=0.0,
+        clamp_offset_volt=None if added is None else added.number("clamp_offset_volt", 0.0),
+        clamp_share=0.0 if added is None else added.number("clamp_share", 0.0),
         input_bits=_input_bits(values),
-        converter=_converter(values),
+        converter=_converter(values) if added is None else _added_converter(added),
         subtract_before_converter=one_line or bool(values.get("core.balanced.subtract_current_in_xbar", True)),
         programming_sigma=_sigma(values, "programming_error"),
         read_sigma=_sigma(values, "read_noise"),
         defaults=tuple(values.defaults),
+    )
+
+
+def _added(values: Values, classes: Mapping[str, Any] | None) -> Values | None:
+    """The values of `TileADC`; None for CrossSim's own converters."""
+    place = "xbar.adc.mvm.model"
+    if values.get(place, "IdealADC") != _ADC:
+        return None
+    if classes is None:
+        raise InputError(f"{place} = {_ADC!r}: its values are missing; keep crosssim_tile.json of the export beside it")
+    return Values(classes)
+
+
+def _added_converter(added: Values) -> Quantizer | None:
+    """`TileADC` as levels at equal steps. Raises `InputError` for any other of its laws."""
+    if added.get("converter", None) is None:
+        return None
+    kind = added.refuse_unless("converter.kind", None, "linear", "cco")
+    for name in ("level_offset", "inl", "phase", "curve_per_cycle", "odd"):
+        if added.has(f"converter.{name}") and added.get(f"converter.{name}", 0):
+            raise InputError(f"crosssim_tile.json: converter.{name} cannot be computed here; only equal steps from 0")
+    per_output = added.number("converter.code_per_output", 0.0, lowest=1e-300)
+    added.refuse_unless("converter.level_per_output", per_output, per_output)
+    smallest, largest = (int(added.number(f"converter.{name}", 0.0)) for name in ("smallest", "largest"))
+    return Quantizer(
+        lowest=smallest / per_output,
+        highest=largest / per_output,
+        n_step=largest - smallest,
+        rounding="nearest" if kind == "linear" else "toward_zero",
     )
 
 
@@ -116,5 +152,5 @@ def _sigma(values: Values, name: str) -> float:
     place = f"xbar.device.{name}"
     if not values.get(f"{place}.enable", False):
         return 0.0
-    values.refuse_unless(f"{place}.model", "IdealDevice", "NormalIndependentDevice")
+    values.refuse_unless(f"{place}.model", "IdealDevice", "NormalIndependentDevice", _DEVICE)
     return values.number(f"{place}.magnitude", 0.0, lowest=0.0)

@@ -24,14 +24,10 @@ def load_configuration(path: str | Path) -> Configuration:
     Raises `InputError` for any other content, and for settings that cannot be computed here.
     """
     path = Path(path)
-    text = read_limited(path, _MAX_FILE_BYTES, "a configuration (JSON) of CrossSim or aihwkit")
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON: {error}") from None
+    content = _content(path, "a configuration (JSON) of CrossSim or aihwkit")
     try:
         if isinstance(content, dict) and content.keys() & {"xbar", "core", "simulation"}:
-            return from_crosssim(content)
+            return from_crosssim(content, _beside(path))
         if isinstance(content, dict) and isinstance(content.get("forward"), dict):
             return from_aihwkit(content)
     except InputError as error:
@@ -39,6 +35,25 @@ def load_configuration(path: str | Path) -> Configuration:
     raise InputError(
         f"{path}: neither a configuration of CrossSim (tables core, xbar, simulation) nor of aihwkit (table forward)"
     )
+
+
+def _content(path: Path, what: str) -> Any:
+    text = read_limited(path, _MAX_FILE_BYTES, what)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON: {error}") from None
+
+
+def _beside(path: Path) -> dict[str, Any] | None:
+    """The values of our classes for CrossSim, from the file that the export wrote beside `path`."""
+    other = path.with_name("crosssim_tile.json")
+    if not other.exists():
+        return None
+    content = _content(other, "the values of an export's classes (JSON)")
+    if not isinstance(content, dict):
+        raise InputError(f"{other}: expected a table, got {type(content).__name__}")
+    return content
 
 
 def configuration_from_rpu_config(rpu_config: Any) -> Configuration:

@@ -52,7 +52,7 @@ def _given(configuration: Configuration, base: TileConfig) -> dict[str, dict[str
             "temperature_coefficient_per_kelvin": 0.0,
         },
         "conditions": {"wire_resistance_factor": 1.0},
-        "array": {"read_out_end": "alternating" if configuration.half_last_segment else "south"},
+        "array": {"read_out_end": "alternating" if configuration.both_ends else "south"},
         "drive": drive,
         "adc": _converter(configuration, base),
     }

@@ -9,7 +9,7 @@ __all__ = ["in_lanes"]
 
 
 def in_lanes(
-    per_line: NDArray[np.float64], n_lane: int, dtype: type[np.floating[Any]] = np.float64
+    per_line: NDArray[np.floating[Any]], n_lane: int, dtype: type[np.floating[Any]] = np.float64
 ) -> NDArray[np.floating[Any]]:
     """[n, n_line] as [n_block, n, n_lane], filled up with zeros; n may be 0."""
     n, n_line = per_line.shape

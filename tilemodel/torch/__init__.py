@@ -14,7 +14,18 @@ from tilemodel.config.errors import MissingPackageError
 if find_spec("torch") is None:
     raise MissingPackageError("tilemodel.torch needs PyTorch; install it with `pip install 'tilemodel[torch]'`")
 
+from tilemodel.torch.columns import calibrate_columns
 from tilemodel.torch.conversion import calibrate_ranges, convert, tile_layers
+from tilemodel.torch.evaluation import Task, evaluate, is_right
 from tilemodel.torch.tile_linear import TileLinear
 
-__all__ = ["TileLinear", "calibrate_ranges", "convert", "tile_layers"]
+__all__ = [
+    "Task",
+    "TileLinear",
+    "calibrate_columns",
+    "calibrate_ranges",
+    "convert",
+    "evaluate",
+    "is_right",
+    "tile_layers",
+]

@@ -1,6 +1,7 @@
 """Networks with their linear layers on tiles."""
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
@@ -10,9 +11,10 @@ from torch import Tensor, nn
 from tilemodel.compact import CompactModel
 from tilemodel.config.errors import InputError
 from tilemodel.config.tile import TileConfig
+from tilemodel.parameters import AnyParameters
 from tilemodel.torch.tile_linear import TileLinear
 
-__all__ = ["calibrate_ranges", "convert", "tile_layers"]
+__all__ = ["calibrate_ranges", "call", "convert", "run_batches", "tile_layers"]
 
 
 def convert(
@@ -20,22 +22,23 @@ def convert(
     tile: TileConfig | CompactModel,
     *,
     include: Callable[[str, nn.Linear], bool] = lambda _name, _layer: True,
+    parameters: AnyParameters | None = None,
     accuracy: float | Literal["exact"] = "exact",
 ) -> nn.Module:
     """A copy of `model` in which every `nn.Linear` that `include`, asked with its name, accepts is a `TileLinear`.
 
-    A layer that stands in several places, as in ALBERT, is one there too. `accuracy` as in `TileLinear`. Raises
-    `InputError` where no layer is left.
+    A layer that stands in several places, as in ALBERT, is one there too. `parameters`, else those of the model or
+    the tile file, and `accuracy` as in `TileLinear`. Raises `InputError` where no layer is left.
     """
     converted = copy.deepcopy(model)
     done: dict[int, TileLinear] = {}
+    config = tile.tile if isinstance(tile, CompactModel) else tile
+    if isinstance(tile, CompactModel) and parameters is None:
+        parameters = tile.parameters
 
     def on_tiles(linear: nn.Linear) -> TileLinear:
         if id(linear) not in done:
-            if isinstance(tile, CompactModel):
-                layer = TileLinear.from_model(tile, linear, accuracy=accuracy)
-            else:
-                layer = TileLinear(linear, tile, accuracy=accuracy)
+            layer = TileLinear(linear, config, parameters=parameters, accuracy=accuracy)
             done[id(linear)] = layer.train(linear.training)
         return done[id(linear)]
 
@@ -65,30 +68,20 @@ def calibrate_ranges(
 
     A batch is what `model` takes: a tensor, a tuple of arguments or a mapping of named ones. The range is `margin`
     times the largest magnitude, or, with a `clipped_fraction`, the largest over batches of the magnitude that this
-    fraction of a batch exceeds. Raises `InputError` if a layer has seen nothing.
+    fraction of a batch exceeds. Raises `InputError` if a layer has seen nothing, or what is not finite.
     """
     if not 0 <= clipped_fraction < 1 or not margin > 0:
         raise InputError(f"expected clipped_fraction in [0, 1) and margin > 0, got {clipped_fraction} and {margin}")
     seen: dict[str, float] = {}
     layers = dict(tile_layers(model))
 
-    def watch(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        def hook(_module: nn.Module, arguments: tuple[Any, ...]) -> None:
-            seen[name] = max(seen.get(name, 0.0), _magnitude(arguments[0].detach(), clipped_fraction))
+    def watch(name: str, inputs: Tensor) -> None:
+        magnitude = _magnitude(inputs, clipped_fraction)
+        if not math.isfinite(magnitude):
+            raise InputError(f"calibrate_ranges: the inputs of {name} are not finite; give other batches")
+        seen[name] = max(seen.get(name, 0.0), magnitude)
 
-        return hook
-
-    handles = [layer.register_forward_pre_hook(watch(name)) for name, layer in layers.items()]
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            for batch in batches:
-                _call(model, batch)
-    finally:
-        for handle in handles:
-            handle.remove()
-        model.train(was_training)
+    run_batches(model, layers, batches, watch)
     missing = sorted(set(layers) - set(seen))
     if missing:
         raise InputError(f"calibrate_ranges: no input reached {', '.join(missing)}; give batches that use all layers")
@@ -97,16 +90,37 @@ def calibrate_ranges(
     return {name: margin * value for name, value in seen.items()}
 
 
+def run_batches(
+    model: nn.Module, layers: dict[str, TileLinear], batches: Iterable[Any], watch: Callable[[str, Tensor], None]
+) -> None:
+    """Run `model` in evaluation mode; `watch` gets the name and the inputs [..., n_in] of every call of a layer."""
+
+    def hook_of(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        return lambda _module, arguments: watch(name, arguments[0].detach())
+
+    handles = [layer.register_forward_pre_hook(hook_of(name)) for name, layer in layers.items()]
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            for batch in batches:
+                call(model, batch)
+    finally:
+        for handle in handles:
+            handle.remove()
+        model.train(was_training)
+
+
 def _magnitude(values: Tensor, clipped_fraction: float) -> float:
     magnitude = values.abs().flatten()
     kept = max(1, round((1.0 - clipped_fraction) * magnitude.numel()))
     return float(magnitude.kthvalue(kept).values if kept < magnitude.numel() else magnitude.amax())
 
 
-def _call(model: nn.Module, batch: Any) -> None:
+def call(model: nn.Module, batch: Any) -> Any:
+    """`model` of a batch: a tensor, a tuple of arguments or a mapping of named ones."""
     if isinstance(batch, Tensor):
-        model(batch)
-    elif isinstance(batch, tuple | list):
-        model(*batch)
-    else:
-        model(**batch)
+        return model(batch)
+    if isinstance(batch, tuple | list):
+        return model(*batch)
+    return model(**batch)

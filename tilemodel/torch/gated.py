@@ -1,12 +1,11 @@
-"""Charges of gated tiles: `tilemodel.gated_1t1r` forward, implicit differentiation backward.
+"""Charges of gated tiles: `tilemodel.gated_1t1r` or mean states forward, implicit differentiation backward.
 
 A ladder's clamp current changes by v w_i^2 with the conductance of an active cell i, w its transfer: the network is
-reciprocal, so the adjoint of its equations is their own solution. The transfers are those of segments of rows and
-groups of ticks; with segments of one row and groups of one tick they are exact.
+reciprocal, so the adjoint of its equations is their own solution. With an `accuracy`, the gradient is that of mean
+states.
 """
 
 import itertools
-from dataclasses import dataclass
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
@@ -18,8 +17,9 @@ from torch import Tensor
 from tilemodel.config.cell import GatedCell
 from tilemodel.config.layout import CellLayout
 from tilemodel.config.passes import Pass
-from tilemodel.gated_1t1r import GatedTile, cell_conductance
+from tilemodel.gated_1t1r import GatedTile
 from tilemodel.parameters import GatedParameters
+from tilemodel.torch.gated_fast import FINEST_ACCURACY, FastTiles, active_cells
 from tilemodel.torch.geometry import Geometry
 
 __all__ = ["GatedSolver", "gated_charges"]
@@ -30,45 +30,64 @@ _HANDLE = itertools.count()
 _SOLVERS: "WeakValueDictionary[int, GatedSolver]" = WeakValueDictionary()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Groups:
-    """How finely the gradient is taken."""
-
-    n_row_segment: int
-    n_tick_group: int
-
-
 class GatedSolver:
     """Solves the tiles of a layer; operators, which take numbers and tensors alone, know it by its `handle`."""
 
     def __init__(self, geometry: Geometry, accuracy: float | Literal["exact"]) -> None:
-        self.geometry, self.accuracy = geometry, accuracy
-        exact = accuracy == "exact"
-        n_tick = geometry.tile.drive.n_tick_max
-        self.groups = _Groups(n_row_segment=1 if exact else 16, n_tick_group=1 if exact else -(-n_tick // 16))
+        self.geometry = geometry
+        self.accuracy: float | None = None if accuracy == "exact" else float(accuracy)
         self.handle = next(_HANDLE)
         self._programmed: tuple[NDArray[np.float64], list[list[GatedTile]]] | None = None
+        self._fast: FastTiles | None = None
         _SOLVERS[self.handle] = self
 
     def charges(self, area: Tensor, g: Tensor, n_tick_max: int) -> Tensor:
         """As `gated_charges`."""
-        tile = self.geometry.tile
-        n_line, n_used = tile.array.n_col * tile.lines_per_column, g.shape[-1]
-        g = torch.nn.functional.pad(g.detach(), (0, self.geometry.n_unused * tile.lines_per_column))
-        ticks = area.detach().cpu().numpy().astype(np.int64)
-        ticks = np.pad(ticks, ((0, 0), (0, 0), (0, tile.array.n_row - ticks.shape[-1])))
+        ticks = self.ticks(area)
         result = np.empty((len(g), len(area), g.shape[-1]))
-        for k, row_of_tiles in enumerate(self._tiles(g)):
-            part = Pass(area=ticks[:, k], amplitude_coded=False, factor=1, n_tick_max=n_tick_max)
-            for j, programmed in enumerate(row_of_tiles):
-                solved = programmed
-                if self.accuracy != "exact":
-                    ideal = part.tick_area @ g[k, :, j * n_line : (j + 1) * n_line].cpu().double().numpy()
-                    column = np.abs(ideal[:, 0::2] - ideal[:, 1::2]).max(initial=0.0)
-                    unit = tile.v_read_volt * tile.drive.t_lsb_second
-                    solved = programmed.within(float(self.accuracy) * float(column) * unit)
-                result[k, :, j * n_line : (j + 1) * n_line] = solved.charges(part).charge_coulomb
-        return torch.from_numpy(result[..., :n_used]).to(g)
+        for k in range(len(g)):
+            found = None
+            if self.accuracy is not None and self.accuracy >= FINEST_ACCURACY:
+                found = self.fast(g).charges(k, ticks[:, k], self.accuracy)
+            if found is None:
+                found = self._by_events(k, ticks[:, k], g, n_tick_max)
+            result[k] = found
+        return torch.from_numpy(result).to(g)
+
+    def ticks(self, area: Tensor) -> NDArray[np.int64]:
+        """Of all the tiles' rows, [n_vec, K, n_row]; those without input get no pulse."""
+        ticks = area.detach().cpu().numpy().astype(np.int64)
+        return np.pad(ticks, ((0, 0), (0, 0), (0, self.geometry.tile.array.n_row - ticks.shape[-1])))
+
+    def fast(self, g: Tensor) -> FastTiles:
+        """The tiles with `g` [K, n_row, L] written, by mean states; kept while it stays the same."""
+        values = g.detach().cpu().numpy()
+        if (
+            self._fast is None
+            or self._fast.written.dtype != values.dtype
+            or not np.array_equal(self._fast.written, values)
+        ):
+            self._fast = FastTiles(self.geometry, values.copy())
+        return self._fast
+
+    def _by_events(self, k: int, ticks: NDArray[np.int64], g: Tensor, n_tick_max: int) -> NDArray[np.float64]:
+        """Charges [n_vec, L] of tile row `k` as `TileModel` computes them."""
+        tile, values = self.geometry.tile, g[k].detach().cpu().double().numpy()
+        part = Pass(area=ticks, amplitude_coded=False, factor=1, n_tick_max=n_tick_max)
+        charges = []
+        for programmed, cells in zip(self._tiles(g)[k], self._of_tiles(values), strict=True):
+            solved = programmed
+            if self.accuracy is not None:
+                ideal = part.tick_area @ cells
+                column = np.abs(ideal[:, 0::2] - ideal[:, 1::2]).max(initial=0.0)
+                solved = programmed.within(self.accuracy * float(column) * tile.v_read_volt * tile.drive.t_lsb_second)
+            charges.append(solved.charges(part).charge_coulomb)
+        return np.concatenate(charges, axis=1)[:, : g.shape[-1]]
+
+    def _of_tiles(self, g: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Lines [n_row, L] by tile, with those that no output uses."""
+        n_unused = self.geometry.n_unused * self.geometry.tile.lines_per_column
+        return np.split(np.pad(g, ((0, 0), (0, n_unused))), self.geometry.n_tile_out, axis=1)
 
     def _tiles(self, g: Tensor) -> list[list[GatedTile]]:
         """The tiles programmed with `g` [K, n_row, L], kept while it stays the same."""
@@ -76,11 +95,10 @@ class GatedSolver:
         assert isinstance(parameters, GatedParameters)
         values = g.detach().cpu().double().numpy().copy()
         if self._programmed is None or not np.array_equal(self._programmed[0], values):
-            accuracy = None if self.accuracy == "exact" else float(self.accuracy)
             tiles = [
                 [
-                    GatedTile(geometry.tile, _layout(geometry, cells), geometry.chip, parameters, accuracy)
-                    for cells in np.split(row, geometry.n_tile_out, axis=-1)
+                    GatedTile(geometry.tile, _layout(geometry, cells), geometry.chip, parameters, self.accuracy)
+                    for cells in self._of_tiles(row)
                 ]
                 for row in values
             ]
@@ -117,22 +135,12 @@ def _(area: Tensor, g: Tensor, n_tick_max: int, handle: int) -> Tensor:
 def _gradient(pull: Tensor, area: Tensor, g: Tensor, n_tick_max: int, handle: int) -> tuple[Tensor, Tensor]:
     """Gradient of sum(pull * charges) by `area` and `g`: of the currents, not of charges that edges release."""
     solver = _SOLVERS[handle]
-    active, slope = _active(solver, g)
-    north = torch.from_numpy(solver.geometry.line_constants()["north"]).to(g.device)
-    missing = g.shape[1] - area.shape[2]  # rows without input
-    area = torch.nn.functional.pad(area, (0, missing))
-    by_area, by_g = torch.zeros_like(area), torch.zeros_like(g)
-    for k in range(len(g)):
-        for lines, flip in ((~north, False), (north, True)):
-            if not bool(lines.any()):
-                continue
-            cells, ticks = active[k][:, lines], area[:, k]
-            if flip:
-                cells, ticks = cells.flip(0), ticks.flip(1)
-            of_area, of_g = _one_end(solver, pull[k][:, lines], ticks, cells, n_tick_max)
-            by_area[:, k] += of_area.flip(1) if flip else of_area
-            by_g[k][:, lines] = (of_g.flip(0) if flip else of_g) * slope[k][:, lines]
-    return by_area[..., : area.shape[2] - missing].contiguous(), by_g
+    if solver.accuracy is None:
+        return _by_events(solver, pull, area, g, n_tick_max)
+    ticks, tiles, pulls = solver.ticks(area), solver.fast(g), pull.detach().cpu().numpy()
+    found = [tiles.gradient(k, ticks[:, k], pulls[k]) for k in range(len(g))]
+    by_area = np.stack([by_ticks[:, : area.shape[2]] for by_ticks, _ in found], axis=1)
+    return torch.from_numpy(by_area).to(area), torch.from_numpy(np.stack([by_g for _, by_g in found])).to(g)
 
 
 @_gradient.register_fake
@@ -141,65 +149,59 @@ def _(pull: Tensor, area: Tensor, g: Tensor, n_tick_max: int, handle: int) -> tu
     return torch.empty_like(area), torch.empty_like(g)
 
 
-def _active(solver: GatedSolver, g: Tensor) -> tuple[Tensor, Tensor]:
-    """Conductance of active cells at full voltage and its derivative by the memory element's, as `g`."""
-    geometry = solver.geometry
-    parameters = geometry.parameters
-    assert isinstance(parameters, GatedParameters)
-    curvature, v = parameters.r_access_slope_ohm_per_ampere, geometry.tile.v_read_volt
-    factor = np.tile(geometry.chip.access_resistance_factor, geometry.n_tile_out)[:, : g.shape[-1]]
-    access = parameters.r_access_ohm * factor
-    active = torch.from_numpy(cell_conductance(g.detach().cpu().double().numpy(), access, curvature, v)).to(g)
-    # of 1 / active = 1 / g + r + curvature * v * active
-    ratio = torch.where(g > 0, active / g, torch.ones_like(g))
-    return active, ratio**2 / (1.0 + curvature * v * active**2)
+def _by_events(solver: GatedSolver, pull: Tensor, area: Tensor, g: Tensor, n_tick_max: int) -> tuple[Tensor, Tensor]:
+    """As `_gradient`, exactly, tick by tick."""
+    cells, slopes = active_cells(solver.geometry, g.detach().cpu().double().numpy())
+    active, slope = torch.from_numpy(cells).to(g), torch.from_numpy(slopes).to(g)
+    north = torch.from_numpy(solver.geometry.line_constants()["north"]).to(g.device)
+    missing = g.shape[1] - area.shape[2]  # rows without input
+    area = torch.nn.functional.pad(area, (0, missing))
+    by_area, by_g = torch.zeros_like(area), torch.zeros_like(g)
+    for k in range(len(g)):
+        for lines, flip in ((~north, False), (north, True)):
+            if not bool(lines.any()):
+                continue
+            cells_of_end, ticks = active[k][:, lines], area[:, k]
+            if flip:
+                cells_of_end, ticks = cells_of_end.flip(0), ticks.flip(1)
+            of_area, of_g = _one_end(solver, pull[k][:, lines], ticks, cells_of_end, n_tick_max)
+            by_area[:, k] += of_area.flip(1) if flip else of_area
+            by_g[k][:, lines] = (of_g.flip(0) if flip else of_g) * slope[k][:, lines]
+    return by_area[..., : area.shape[2] - missing].contiguous(), by_g
 
 
 def _one_end(solver: GatedSolver, pull: Tensor, ticks: Tensor, g: Tensor, n_tick_max: int) -> tuple[Tensor, Tensor]:
     """Of lines with the same end: `pull` [n_vec, l], `ticks` [n_vec, n_row], active cells `g` [n_row, l]."""
-    tile, groups = solver.geometry.tile, solver.groups
-    size, step = groups.n_row_segment, min(groups.n_tick_group, n_tick_max)
-    missing = -len(g) % size  # rows without cells at the far end change nothing
-    g, ticks = torch.nn.functional.pad(g, (0, 0, missing, 0)), torch.nn.functional.pad(ticks, (missing, 0))
-    start = torch.arange(0, n_tick_max, step, device=g.device, dtype=g.dtype)
-    n_state = len(start) * (len(g) // size) * g.shape[1]
+    tile = solver.geometry.tile
+    start = torch.arange(n_tick_max, device=g.device, dtype=g.dtype)
     by_ticks, by_g = torch.zeros_like(ticks), torch.zeros_like(g)
     unit = tile.v_read_volt * tile.drive.t_lsb_second
-    for rows in torch.arange(len(ticks), device=g.device).split(max(1, _MAX_STATES // n_state)):
+    for rows in torch.arange(len(ticks), device=g.device).split(max(1, _MAX_STATES // (n_tick_max * g.numel()))):
         some = ticks[rows]
-        on = (some[:, None, :] - start[:, None]).clamp(0, step)
-        last = (torch.ceil(some / step).long() - 1).clamp(min=0)
-        squares = _squared_transfers(solver.geometry, g, on / step, size)
-        for k, square in enumerate(squares):
-            cells = slice(k * size, (k + 1) * size)
+        on = (some[:, None, :] > start[:, None]).to(g)
+        last = (some.long() - 1).clamp(min=0)
+        for i, square in enumerate(_squared_transfers(solver.geometry, g, on)):
             weight = square * (unit * pull[rows][:, None, :])
-            by_g[cells] += torch.einsum("vti,vtl->il", on[..., cells], weight)
-            each = torch.einsum("vtl,il->vti", weight, g[cells])
-            by_ticks[rows, cells] += each.gather(1, last[:, None, cells])[:, 0]
-    return by_ticks[:, missing:], by_g[missing:]
+            by_g[i] += torch.einsum("vt,vtl->l", on[..., i], weight)
+            each = weight @ g[i]
+            by_ticks[rows, i] += each.gather(1, last[:, i : i + 1])[:, 0]
+    return by_ticks, by_g
 
 
-def _squared_transfers(geometry: Geometry, g: Tensor, share: Tensor, size: int) -> list[Tensor]:
-    """Squared transfer [n_vec, n_group, l] of each segment's middle, of mean states `share` [n_vec, n_group, n_row].
-
-    A segment is the two-port of `tilemodel.solvers.lumped` with its cells spread evenly.
-    """
+def _squared_transfers(geometry: Geometry, g: Tensor, on: Tensor) -> list[Tensor]:
+    """Squared transfer [n_vec, n_tick, l] of each row of `g` [n_row, l], with the rows `on` [n_vec, n_tick, n_row]."""
     r = geometry.parameters.r_bit_line_ohm
     y = torch.zeros((), device=g.device, dtype=g.dtype)
     ratios = []
-    for k in range(len(g) // size):
-        cells = slice(k * size, (k + 1) * size)
-        s = share[..., cells] @ g[cells]
-        m = s * ((size + 1) / 2)
-        passed = 1.0 / (1.0 + r * (size * y + m))
-        ratios.append(passed)
-        y = (y + s + r * (y * (size * s - m) + s * s * ((size**2 - 1) / (6 * size)))) * passed
-    near = 1.0 / (1.0 + geometry.r_end_ohm * y)
+    for i in range(len(g)):
+        y = y + on[..., i, None] * g[i]
+        ratios.append(1.0 / (1.0 + r * y))
+        y = y * ratios[-1]
+    transfer = 1.0 / (1.0 + geometry.r_end_ohm * y)
     squares = []
-    for passed in reversed(ratios):
-        far = near * passed
-        squares.append((far + (0.5 - 0.5 / size) * (near - far)) ** 2)
-        near = far
+    for ratio in reversed(ratios):
+        transfer = transfer * ratio
+        squares.append(transfer**2)
     return squares[::-1]
 
 

@@ -85,6 +85,11 @@ class Geometry:
         padded = torch.nn.functional.pad(weights, (0, self.n_tile_in * n_row - self.n_in))
         return padded.T.reshape(self.n_tile_in, n_row, self.n_out)
 
+    def products(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """What each tile is to add to the outputs, [K, n_vec, n_out]; inputs [n_vec, n_in], weights [n_out, n_in]."""
+        padded = torch.nn.functional.pad(inputs, (0, self.n_tile_in * self.tile.array.n_row - self.n_in))
+        return torch.matmul(padded.reshape(len(inputs), self.n_tile_in, -1).transpose(0, 1), self.tiled(weights))
+
     def conductances(self, weights: Tensor) -> Tensor:
         """Of weights in [-1, 1] [K, n_row, C], as `conductances_from_weights` and `cell_layout`, of the rails."""
         g_min = self.tile.conductance.g_min_siemens

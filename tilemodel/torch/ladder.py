@@ -1,11 +1,14 @@
 """The ladder of `tilemodel.solvers.ladder` as one operator with its adjoint, opaque to `torch.compile`.
 
-Two kernels a row forward, two backward, whatever the number of lines: what autograd would record is not kept.
+On the processor compiled loops (`tilemodel.solvers.ladder_kernels`); elsewhere two kernels a row forward, two backward,
+whatever the number of lines. What autograd would record is not kept.
 """
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 __all__ = ["transfer_to_clamp"]
@@ -14,6 +17,11 @@ __all__ = ["transfer_to_clamp"]
 @torch.library.custom_op("tilemodel::ladder_transfer", mutates_args=())
 def transfer_to_clamp(g: Tensor, r_ohm: float, r_end_ohm: float) -> Tensor:
     """Share of each node's current that reaches the clamp, of conductances `g` [..., n_row, n_line], row 0 farthest."""
+    if g.device.type == "cpu":
+        # numba takes half a second that nothing else of a linear layer pays
+        from tilemodel.solvers.ladder_kernels import ladder_transfer
+
+        return torch.from_numpy(ladder_transfer(_tiles(g), r_ohm, r_end_ohm)).view(g.shape)
     g = g.movedim(-2, 0)
     stretch = torch.empty_like(g)  # 1 + r y, of each node
     rows, n_row = g.unbind(0), len(g)
@@ -39,6 +47,11 @@ def transfer_adjoint(transfer: Tensor, pull: Tensor, r_ohm: float, r_end_ohm: fl
 
     The factors of the elimination are the ratios of neighbouring transfers.
     """
+    if transfer.device.type == "cpu":
+        from tilemodel.solvers.ladder_kernels import ladder_adjoint
+
+        by_g = ladder_adjoint(_tiles(transfer), _tiles(pull), r_ohm, r_end_ohm)
+        return torch.from_numpy(by_g).view(transfer.shape)
     w, p = transfer.movedim(-2, 0), pull.movedim(-2, 0)
     n_row = len(w)
     factor = w.clone()
@@ -61,6 +74,12 @@ def transfer_adjoint(transfer: Tensor, pull: Tensor, r_ohm: float, r_end_ohm: fl
 def _(transfer: Tensor, pull: Tensor, r_ohm: float, r_end_ohm: float) -> Tensor:
     del pull, r_ohm, r_end_ohm
     return torch.empty_like(transfer, memory_format=torch.contiguous_format)
+
+
+def _tiles(values: Tensor) -> NDArray[np.floating[Any]]:
+    """[..., n_row, n_line] as [K, n_row, n_line]."""
+    array: NDArray[np.floating[Any]] = values.detach().reshape(-1, *values.shape[-2:]).numpy()
+    return array
 
 
 def _keep(ctx: Any, inputs: tuple[Tensor, float, float], output: Tensor) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from tilemodel.adc import ConverterBank
+from tilemodel.adc import ConverterBank, ramp_levels
 from tilemodel.config.adc import CcoAdc, IdealAdc, LinearAdc, RampAdc, SarAdc
 from tilemodel.config.errors import InputError
 from tilemodel.config.passes import bit_fields
@@ -35,6 +35,10 @@ class CodeLaw:
     """What an oscillator has done of its first cycle."""
     smallest: int
     largest: int
+    inl_lsb: tuple[float, ...] = ()
+    """Added to levels, at points evenly from `smallest` to `largest`; or nothing."""
+    edges: tuple[float, ...] = ()
+    """Levels at which the code steps, if they are not evenly spaced; then `step` has no meaning."""
 
 
 def ticks_of_inputs(inputs: Tensor, input_range: Tensor, tile: TileConfig) -> Tensor:
@@ -81,26 +85,34 @@ def code_law(bank: ConverterBank) -> CodeLaw | None:
         step = "nearest"
     elif isinstance(adc, CcoAdc):
         step = "toward_zero"
-    with_shape = (
-        (isinstance(adc, LinearAdc) and (any(adc.inl_lsb) or any(map(any, adc.inl_line_lsb))))
-        or (isinstance(adc, CcoAdc) and adc.i_half_ampere is not None)
-        or (isinstance(adc, RampAdc) and adc.ramp_curvature != 0)
-        or (isinstance(adc, SarAdc) and bank.bit_weight_lsb is not None and _unequal(bank))
-    )
-    if with_shape:
+    inl: tuple[float, ...] = ()
+    edges: tuple[float, ...] = ()
+    if isinstance(adc, LinearAdc):
+        inl = tuple(adc.inl_lsb) if any(adc.inl_lsb) else ()
+    elif isinstance(adc, RampAdc) and adc.ramp_curvature != 0:
+        edges = tuple((ramp_levels(adc) + bank.smallest_code).tolist())
+    if isinstance(adc, LinearAdc) and any(map(any, adc.inl_line_lsb)):
+        raise InputError("tilemodel.torch covers one INL of all lines, not inl_line_lsb; leave it out or use TileModel")
+    by_current = isinstance(adc, CcoAdc) and adc.i_half_ampere is not None
+    if by_current or (isinstance(adc, SarAdc) and bank.bit_weight_lsb is not None and _unequal(bank)):
         raise InputError(
-            f"adc.kind = {adc.kind!r}: tilemodel.torch knows converters without INL (inl_lsb, inl_line_lsb, "
-            "i_half_ampere, ramp_curvature, unit capacitors' mismatch); leave it out, or use TileModel"
+            f"tilemodel.torch covers converters of kind {adc.kind!r} without "
+            + ("i_half_ampere" if by_current else "mismatch of their capacitors")
         )
     phase = adc.phase_cycle if isinstance(adc, CcoAdc) else 0.0
-    return CodeLaw(step=step, phase=phase, smallest=bank.smallest_code, largest=bank.largest_code)
+    ends = {"smallest": bank.smallest_code, "largest": bank.largest_code}
+    return CodeLaw(step=step, phase=phase, inl_lsb=inl, edges=edges, **ends)
 
 
 def codes_of_levels(level: Tensor, law: CodeLaw) -> Tensor:
     """Codes, as numbers of `level`'s type; the gradient is 1 within the range and 0 beyond it."""
     trains = level.requires_grad and torch.is_grad_enabled()
     value = level.detach().clone() if trains else level
-    if law.step == "nearest":
+    if law.inl_lsb:
+        value = value + _inl(value, law)
+    if law.edges:
+        value = (torch.searchsorted(value.new_tensor(law.edges), value, right=True) + law.smallest).to(value)
+    elif law.step == "nearest":
         value = value.round_()
     elif law.step == "down":
         value = value.floor_()
@@ -110,6 +122,18 @@ def codes_of_levels(level: Tensor, law: CodeLaw) -> Tensor:
         value = value.abs().add_(law.phase).floor_().copysign_(value)
     code = value.clamp_(law.smallest, law.largest)
     return _straight(level.clamp(law.smallest, law.largest), code) if trains else code
+
+
+def _inl(level: Tensor, law: CodeLaw) -> Tensor:
+    """Integral non-linearity [LSB] at levels of any shape, straight between its points and constant beyond them."""
+    points = level.new_tensor(law.inl_lsb)
+    if len(points) == 1:
+        return points.expand_as(level)
+    last = len(points) - 1
+    place = ((level - law.smallest) * (last / (law.largest - law.smallest))).clamp(0, last)
+    before = place.floor().clamp(max=last - 1)
+    index = before.long()
+    return torch.lerp(points[index], points[index + 1], place - before)
 
 
 def _straight(value: Tensor, rounded: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """A linear layer that multiplies as analog tiles do."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,6 +61,8 @@ class TileLinear(nn.Module):
         """What is programmed beyond the weights' own conductances [siemens], [n_rail, K, n_row, L], or None."""
         self.register_buffer("column_gain", None)
         """Factor of each tile's columns behind the converters, [K, C], or None for 1."""
+        self.register_buffer("column_offset", None)
+        """What is added to the outputs digitally, [n_out], or None for 0."""
         self._ranged = False
         self._reads: torch.Generator | None = None
         self._cache: tuple[int, Effective] | None = None
@@ -81,17 +84,10 @@ class TileLinear(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs [..., n_out] of inputs [..., n_in]."""
         flat = inputs.reshape(-1, self.in_features)
-        span = self._span(flat)
-        passes = self._passes(ticks_of_inputs(flat, span, self.geometry.tile))
-        weights, scale = self._scaled()
-        effective = self._effective(weights)
-        g = None if effective is not None else self._conductances(weights)
-        unit = span / (self.geometry.tile.drive.n_tick_max * self.geometry.unit_level)
-        factor = scale * unit if self.column_gain is None else scale * self.column_gain * unit
-        result = torch.zeros_like(scale[0]) if self.bias is None else self.bias
-        for drive in passes:
-            level, zero = self._levels(drive, effective, g)
-            each = drive.factor * factor
+        result = torch.zeros_like(self.weight[:, 0]) if self.bias is None else self.bias
+        if self.column_offset is not None:
+            result = result + self.column_offset
+        for level, zero, each in self._driven(flat):
             result = result - (self.geometry.columns(zero) * each).sum(dim=0)
             value, rounding = self._split(level)
             for part, gain in zip(value.unbind(0), each.unbind(0), strict=True):
@@ -99,6 +95,15 @@ class TileLinear(nn.Module):
             if rounding is not None:
                 result = result + (rounding * each[:, None]).sum(dim=0).detach()
         return result.reshape(*inputs.shape[:-1], self.out_features)
+
+    def partials(self, inputs: Tensor) -> Tensor:
+        """What each tile adds to the outputs, [K, n_vec, n_out], of inputs [n_vec, n_in]: no bias, no offset."""
+        parts = [
+            (self.geometry.columns(self._converted(level)) - self.geometry.columns(zero)[:, None]) * each[:, None]
+            for level, zero, each in self._driven(inputs)
+        ]
+        total: Tensor = torch.stack(parts).sum(dim=0)
+        return total
 
     def codes(self, ticks: Tensor) -> Tensor:
         """Sums of the tiles' codes [n_vec, n_out] of whole `ticks` [n_vec, n_in], as `tilemodel.TileLayer` gives them.
@@ -152,8 +157,8 @@ class TileLinear(nn.Module):
         self._cache = None
 
     def program_exactly(self) -> None:
-        """Undo `program` and `compensate`."""
-        self.deviation, self.column_gain, self._cache = None, None, None
+        """Undo `program`, `compensate` and `calibrate_columns`."""
+        self.deviation, self.column_gain, self.column_offset, self._cache = None, None, None, None
 
     def set_read_noise(self, generator: torch.Generator | None) -> None:
         """Add read noise, drawn from `generator` (of the layer's device), to every pass; None: no more.
@@ -176,7 +181,7 @@ class TileLinear(nn.Module):
         return self
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
-        for name in ("deviation", "column_gain"):
+        for name in ("deviation", "column_gain", "column_offset"):
             given = state.get(prefix + name)
             setattr(self, name, None if given is None else torch.empty_like(given, device=self.weight.device))
         super()._load_from_state_dict(state, prefix, *arguments)
@@ -195,10 +200,24 @@ class TileLinear(nn.Module):
         tiles = f"{self.geometry.n_tile_in} x {self.geometry.n_tile_out} tiles of {self.geometry.tile.name}"
         return f"in_features={self.in_features}, out_features={self.out_features}, {tiles}"
 
+    def _driven(self, flat: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Of each pass: levels [K, n_vec, L], those without a pulse [K, L], output a level [K, C]."""
+        span = self._span(flat)
+        passes = self._passes(ticks_of_inputs(flat, span, self.geometry.tile))
+        weights, scale = self._scaled()
+        effective = self._effective(weights)
+        g = None if effective is not None else self._conductances(weights)
+        unit = span / (self.geometry.tile.drive.n_tick_max * self.geometry.unit_level)
+        factor = scale * unit if self.column_gain is None else scale * self.column_gain * unit
+        for drive in passes:
+            level, zero = self._levels(drive, effective, g)
+            yield level, zero, drive.factor * factor
+
     def _span(self, flat: Tensor) -> Tensor:
         if self._ranged:
             return self.input_range
-        return flat.detach().abs().amax().clamp(min=torch.finfo(flat.dtype).tiny)
+        least = self.geometry.tile.drive.n_tick_max * torch.finfo(flat.dtype).tiny  # ticks per input stay finite
+        return flat.detach().abs().amax().clamp(min=least)
 
     def _passes(self, ticks: Tensor) -> list[TorchPass]:
         """Ticks [n_vec, n_in] as passes over the tiles' rows, [n_vec, K, n_row]; of one tile, over the rows in use."""

@@ -20,6 +20,7 @@ __all__ = [
     "bert",
     "by_length",
     "encode",
+    "fit_head",
     "train",
 ]
 
@@ -142,6 +143,30 @@ def batches(texts: Encoded, order: np.ndarray, size: int) -> Iterator[Batch]:
 def by_length(texts: Encoded) -> np.ndarray:
     """An order in which batches hardly need padding."""
     return np.argsort(texts.length.numpy(), kind="stable")
+
+
+def fit_head(network: SentenceNetwork, encoder: nn.Module, texts: Encoded, labels: np.ndarray) -> None:
+    """Fit the head alone (logistic regression, L2 of 1e-3) to what `encoder` gives of the texts."""
+    given = SentenceNetwork(encoder).eval()
+    features = torch.empty(len(labels), WIDTH)
+    with torch.no_grad():
+        for batch in batches(texts, by_length(texts), 64):
+            features[batch.index] = given.features(batch)
+    target = torch.from_numpy(labels.astype(np.int64))
+    nn.init.zeros_(network.head.weight)
+    nn.init.zeros_(network.head.bias)
+    parameters = list(network.head.parameters())
+    optimizer = torch.optim.LBFGS(parameters, max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = nn.functional.cross_entropy(network.head(features), target)
+        value = value + 1e-3 * network.head.weight.square().sum()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    network.eval()
 
 
 def _bucketed(texts: Encoded, rng: np.random.Generator, size: int) -> Iterator[Batch]:

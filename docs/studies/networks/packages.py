@@ -9,7 +9,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MINILM", "SENTENCES", "Package", "unpacked"]
+__all__ = ["MINILM", "MOVIES", "SENTENCES", "Package", "unpacked"]
 
 CACHE = Path(__file__).resolve().parents[3] / ".study-data"
 
@@ -30,7 +30,8 @@ class Package:
         if self.registry == "npm":
             return ["npm", "pack", "--silent", f"{self.name}@{self.version}"]
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        return [*pip, f"{self.name}=={self.version}"]
+        source = ["--no-binary", ":all:"] if self.archive.endswith(".zip") else []
+        return [*pip, *source, f"{self.name}=={self.version}"]
 
 
 MINILM = Package(
@@ -48,6 +49,14 @@ SENTENCES = Package(
     archive="sentiment-5.0.2.tgz",
     sha256="89302eb03d2005d03b214fe65814bb48adb7d3c42c8ca80bdee6a3ecb7e4480f",
     licence="texts of third parties (UCI Sentiment Labelled Sentences)",
+)
+MOVIES = Package(
+    registry="pypi",
+    name="vaderSentiment",
+    version="0.5",
+    archive="vaderSentiment-0.5.zip",
+    sha256="5d97c37f3ef6e24eef331122e055dbedafeb6a56abfce0608b326701116ea49a",
+    licence="texts of third parties (Hutto and Gilbert, ICWSM 2014)",
 )
 
 

@@ -1,74 +1,113 @@
-"""`make networks`: digital baselines of the networks that are to run through the tile.
+"""`make study`: BERT, ALBERT and a frozen MiniLM through the tile, with and without training that knows it.
 
-Writes beside itself: README.md and results.json. Determined by the seed, up to the machine's float32 arithmetic.
+Writes beside itself: README.md, results.json, networks.svg. What is finished is kept in the cache of the packages: a
+study that was interrupted goes on. Determined by the seeds, up to the machine's float32 arithmetic.
 """
 
+import argparse
 import json
+import multiprocessing
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from docs.studies.networks.networks import SentenceNetwork, albert, batches, bert, by_length, encode, train
-from docs.studies.networks.packages import MINILM, SENTENCES
-from docs.studies.networks.texts import Split, uci_sentences
+from docs.studies.networks.packages import MINILM, MOVIES, SENTENCES
+from docs.studies.networks.page import draw, page
+from docs.studies.networks.tiles import TILES
+from docs.studies.networks.training import SETTINGS
+from docs.studies.networks.work import N_EPOCH, SEED, Job, Size, jobs_of, prepare, run
+from tilemodel.paired import paired_difference
 
 HERE = Path(__file__).parent
-SEED = 0
-N_EPOCH = 3
-NETWORKS: dict[str, Callable[[int], SentenceNetwork]] = {"BERT (MiniLM)": bert, "ALBERT started from MiniLM": albert}
 
 
 def main() -> int:
-    """Train and test each network; write the results."""
-    torch.set_num_threads(2)
-    texts = uci_sentences()
-    accuracy = {name: digital(make, texts) for name, make in NETWORKS.items()}
-    results = {
-        "seed": SEED,
-        "n_epoch": N_EPOCH,
-        "n_train": len(texts.train),
-        "n_test": len(texts.test),
-        "packages": {item.name: item.sha256 for item in (MINILM, SENTENCES)},
-        "accuracy": accuracy,
-    }
-    (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    """Compute what is not kept yet; write results, figure and page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    results = study(Size(), options.processes)
+    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (HERE / "networks.svg").write_text(draw(results))
     (HERE / "README.md").write_text(page(results))
-    print(page(results))
     return 0
 
 
-def digital(make: Callable[[int], SentenceNetwork], texts: Split) -> float:
-    """Accuracy on the test sentences after fine-tuning."""
-    network = make(SEED)
-    train(network, encode(texts.train), texts.train_label, seed=SEED, n_epoch=N_EPOCH)
-    tokens = encode(texts.test)
-    right = np.empty(len(texts.test))
-    with torch.no_grad():
-        for batch in batches(tokens, by_length(tokens), 64):
-            index = batch.index.numpy()
-            right[index] = network(batch).argmax(dim=1).numpy() == texts.test_label[index]
-    return float(right.mean())
+def study(size: Size, n_process: int) -> dict[str, Any]:
+    """All jobs, side by side; the tables of the page."""
+    started = time.monotonic()
+    jobs = jobs_of(size)
+    scores: dict[Job, dict[str, np.ndarray]] = {}
+    spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
+    with ProcessPoolExecutor(n_process, spawn, torch.set_num_threads, (1,)) as pool:
+        list(pool.map(prepare, size.networks, [size] * len(size.networks)))
+        waiting = {pool.submit(run, job, size): job for job in jobs}
+        for future in tqdm(as_completed(waiting), total=len(jobs), unit=" jobs"):
+            scores[waiting[future]] = future.result()
+    return {
+        "schema_version": "tilemodel-networks-1",
+        "seed": SEED,
+        "n_epoch": N_EPOCH,
+        "training": SETTINGS,
+        "tiles": TILES,
+        "n_seed": size.n_seed,
+        "n_test": size.n_test,
+        "packages": {item.name: item.sha256 for item in (MINILM, SENTENCES, MOVIES)},
+        "untrained": list(_untrained(scores)),
+        "trained": list(_trained(scores)),
+        "minutes_of_the_last_run": round((time.monotonic() - started) / 60, 1),
+    }
 
 
-def page(results: dict) -> str:
-    """The README."""
-    rows = "\n".join(f"| {name} | {value:.3f} |" for name, value in results["accuracy"].items())
-    error = max((value * (1 - value) / results["n_test"]) ** 0.5 for value in results["accuracy"].values())
-    return f"""# Networks: digital baselines
+def _untrained(scores: dict[Job, dict[str, np.ndarray]]) -> Iterator[dict[str, Any]]:
+    """A row a network, tile and condition: against the digital network."""
+    for job, found in scores.items():
+        if job.arm is None:
+            for name, values in found.items():
+                yield {
+                    "network": job.network,
+                    "tile": job.tile,
+                    "condition": name,
+                    **_against(values, found["digital"]),
+                }
 
-Written by `make networks` (docs/studies/networks/study.py). UCI Sentiment Labelled Sentences: {results["n_train"]} to train on, {results["n_test"]} to
-test on, of which none stands in both. Fine-tuned for {results["n_epoch"]} epochs, seed {results["seed"]}; one standard error of an accuracy is {error:.3f} at most.
-Weights and texts come from their packages, pinned by hash, and are not part of this project. No network has run through a tile here yet.
 
-| network | accuracy |
-|---|---|
-{rows}
-"""
+def _trained(scores: dict[Job, dict[str, np.ndarray]]) -> Iterator[dict[str, Any]]:
+    """A row a network, tile, way of training and condition: against its own digital score, and against plain training."""
+    arms: dict[tuple[str, str, str], list[tuple[int, dict[str, np.ndarray]]]] = {}
+    for job, found in scores.items():
+        if job.arm is not None and job.seed is not None:
+            arms.setdefault((job.network, job.tile, job.arm), []).append((job.seed, found))
+    stacked = {key: _by_condition(runs) for key, runs in arms.items()}
+    for (network, tile, arm), found in stacked.items():
+        plain = stacked[network, tile, "plain"]
+        for name, values in found.items():
+            row = {"network": network, "tile": tile, "arm": arm, "condition": name}
+            gained = _against(values, plain[name])
+            lost = _against(values, plain["digital"])
+            yield row | lost | {f"over_plain_{key}": gained[key] for key in ("difference", "low", "high")}
+
+
+def _by_condition(runs: list[tuple[int, dict[str, np.ndarray]]]) -> dict[str, np.ndarray]:
+    """[n_seed, n_example], seeds in order."""
+    ordered = [found for _, found in sorted(runs, key=lambda one: one[0])]
+    return {name: np.concatenate([found[name] for found in ordered]) for name in ordered[0]}
+
+
+def _against(values: np.ndarray, baseline: np.ndarray) -> dict[str, float]:
+    if len(baseline) == 1:
+        baseline = np.broadcast_to(baseline, values.shape)
+    found = paired_difference(values, baseline)
+    return {"score": float(values.mean()), "difference": found.mean, "low": found.low, "high": found.high}
 
 
 if __name__ == "__main__":

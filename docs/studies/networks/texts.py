@@ -1,13 +1,14 @@
-"""The study's labelled texts, split once and for all."""
+"""The study's two labelled sets of texts, split once and for all."""
 
 import json
+import tarfile
 from dataclasses import dataclass
 
 import numpy as np
 
-from docs.studies.networks.packages import SENTENCES, unpacked
+from docs.studies.networks.packages import MOVIES, SENTENCES, unpacked
 
-__all__ = ["Split", "uci_sentences"]
+__all__ = ["Split", "movie_snippets", "uci_sentences"]
 
 SOURCES = ("amazon", "imdb", "yelp")
 SPLIT_SEED = 20260101
@@ -31,6 +32,17 @@ def uci_sentences(n_test: int = 1000) -> Split:
         records = json.loads((folder / f"{source}.json").read_text(encoding="utf-8"))
         texts += [(item["text"].strip(), int(item["class"])) for item in records if item["class"] is not None]
     return _split(texts, n_test)
+
+
+def movie_snippets(n_test: int = 1000) -> Split:
+    """Snippets of movie reviews, rated by people (Hutto and Gilbert 2014): 1 where the mean rating is above 0."""
+    archive = next(unpacked(MOVIES).glob("*/additional_resources/hutto_ICWSM_2014.tar.gz"))
+    with tarfile.open(archive) as content:
+        file = content.extractfile("hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt")
+        assert file is not None
+        lines = file.read().decode("utf-8", errors="replace").splitlines()
+    fields = [line.split("\t") for line in lines if line.count("\t") >= 2]
+    return _split([(item[2].strip(), int(float(item[1]) > 0)) for item in fields], n_test)
 
 
 def _split(texts: list[tuple[str, int]], n_test: int) -> Split:

@@ -1,4 +1,4 @@
-"""`make study`: SKY130 tiles of 32, 64 and 256 rows predicted from one 32-row calibration, against ngspice.
+"""`make sky130-rows`: SKY130 tiles of 32, 64 and 256 rows predicted from one 32-row calibration, against ngspice.
 
 Writes beside itself: README.md (the table), results.json (all figures and their provenance), the two compact
 models, and the error figure of the largest tile. Everything but the machine's time is determined by the seeds.
@@ -96,7 +96,7 @@ def _page(models: dict[str, CompactModel], validations: list[Validation]) -> str
     fits = "\n\n".join(_fit(name, model) for name, model in models.items())
     return f"""# SKY130 tiles of 32 to 256 rows from one 32-row calibration
 
-Written by `make study` (docs/studies/sky130_rows/study.py). 1T1R cells with `sky130_fd_pr__nfet_01v8`
+Written by `make sky130-rows` (docs/studies/sky130_rows/study.py). 1T1R cells with `sky130_fd_pr__nfet_01v8`
 transistors (tt corner) at transistor level in {validations[0].reference.provenance["engine"]}; random weights and
 inputs that no fit has seen. Errors are the largest over all outputs, in % of full scale, the largest |charge| of the
 batch's ideal MAC (G+ line less G- line). "SPICE itself" is how far ngspice moves when its tolerances and time step

@@ -1,0 +1,208 @@
+"""The study's page and its figure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from reports.style import BLUE, GREY, LEGEND_ABOVE, LIGHT_BLUE, STYLE, svg_text
+
+__all__ = ["draw", "page"]
+
+LABELS = {
+    "digital": "digital",
+    "quantization": "8-bit inputs",
+    "adc": "ADC",
+    "read_noise": "read noise",
+    "wires": "IR drop",
+    "together": "all",
+    "together_columns": "all, columns calibrated",
+    "together_compensated": "all, compensated",
+    "together_head": "all, head fitted again",
+}
+ARMS = {"plain": "plainly", "gaussian": "with Gaussian noise", "tile": "through the tile"}
+COLOURS = {"plain": GREY, "gaussian": LIGHT_BLUE, "tile": BLUE}
+SHOWN = ("adc", "read_noise", "wires", "together", "together_columns")
+
+Row = dict[str, Any]
+
+
+def draw(results: dict[str, Any]) -> str:
+    """SVG text: what each way of training leaves of the loss on the hardest tile, a panel a network."""
+    tile = _hardest(results)
+    networks = _networks(results["trained"])
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.4, 3.0), layout="constrained")
+        panels = figure.subplots(1, len(networks), sharey=True, squeeze=False)[0]
+        for axes, network in zip(panels, networks, strict=True):
+            for number, arm in enumerate(ARMS):
+                rows = [_trained(results, network, tile, arm, name) for name in SHOWN]
+                places = [index + 0.27 * (number - 1) for index in range(len(SHOWN))]
+                values = [100 * row["difference"] for row in rows]
+                errors = [
+                    [100 * (row["difference"] - row["low"]) for row in rows],
+                    [100 * (row["high"] - row["difference"]) for row in rows],
+                ]
+                axes.bar(
+                    places,
+                    values,
+                    0.25,
+                    color=COLOURS[arm],
+                    label=f"trained on {ARMS[arm]}",
+                    edgecolor="black",
+                    linewidth=0.4,
+                )
+                axes.errorbar(places, values, errors, fmt="none", color="black", elinewidth=0.8, capsize=2)
+            axes.axhline(0.0, color="black", linewidth=0.8)
+            axes.set_xticks(
+                range(len(SHOWN)), [LABELS[name].replace(", ", ",\n") for name in SHOWN], rotation=30, ha="right"
+            )
+            axes.grid(visible=False, axis="x")
+            axes.set_axisbelow(True)
+            axes.text(0.02, 0.04, network, transform=axes.transAxes, fontweight="bold")
+        panels[0].set_ylabel("accuracy, less plain digital [points]")
+        panels[0].legend(**{**LEGEND_ABOVE, "ncols": 3})
+        return svg_text(figure)
+
+
+def page(results: dict[str, Any]) -> str:
+    """The README."""
+    return (
+        "\n\n".join([_head(results), _answers(results), _untrained(results), _trained_tables(results), _tail(results)])
+        + "\n"
+    )
+
+
+def _head(results: dict[str, Any]) -> str:
+    tiles = "\n".join(
+        f"| {name} | {values['r_bit_line_ohm']:g} | {62.4 / values['slower']:g} | {values['noisier']:g} |"
+        for name, values in results["tiles"].items()
+    )
+    return f"""# BERT and ALBERT through the tile, and training that knows it
+
+Written by `make study` (docs/studies/networks/study.py). Every linear layer runs on IBM's pair of lines (512 x 512, 25 uS, 8-bit pulse widths, clamps 0.5 mV off, published read noise, no
+programming noise), each column of each tile scaled by its largest weight, input ranges calibrated on 200 training texts. {results["n_test"]} test texts, {results["n_seed"]} seeds. Differences are paired by example and
+seed; intervals hold 95 % (`tilemodel/paired.py`).
+
+| tile | bit line [ohm a cell] | oscillator [MHz/uA] | sigma of a read, times the published |
+|---|---|---|---|
+{tiles}
+
+- BERT: MiniLM (6 layers, 384 wide), fine-tuned for {results["n_epoch"]} epochs on UCI sentences. ALBERT: one shared layer passed four times, started from MiniLM, trained alike.
+- Frozen MiniLM with a logistic head, on whether people rate a snippet of a movie review above 0."""
+
+
+def _answers(results: dict[str, Any]) -> str:
+    tile = _hardest(results)
+    lines = []
+    for network in _networks(results["trained"]):
+        for arm in ("gaussian", "tile"):
+            gains = ", ".join(
+                f"{LABELS[name]} {_gain(_trained(results, network, tile, arm, name))}"
+                for name in ("adc", "read_noise", "wires", "together")
+            )
+            lines.append(f"- {network}, {ARMS[arm]} rather than plainly: {gains}.")
+    recovered = []
+    for network in _networks(results["untrained"]):
+        row, lost = (_untrained_row(results, network, tile, name) for name in ("together_compensated", "together"))
+        columns = _untrained_row(results, network, tile, "together_columns")
+        recovered.append(
+            f"- {network}: all {_loss(lost)}; a gain and an offset a column calibrated {_loss(columns)}; IR drop compensated {_loss(row)}."
+        )
+    return f"""## Answers, on the {tile} tile
+
+What training for one more epoch gains in accuracy over plain training, in points, by what is switched on (* beyond the interval):
+
+{chr(10).join(lines)}
+
+What is lost against the digital network without any training:
+
+{chr(10).join(recovered)}
+
+![Loss of accuracy by way of training](networks.svg)"""
+
+
+def _untrained(results: dict[str, Any]) -> str:
+    parts = ["## Without training\n\nAccuracy in %, and what is lost against digital in points with its interval."]
+    for network in _networks(results["untrained"]):
+        rows = [row for row in results["untrained"] if row["network"] == network]
+        tiles = [name for name in results["tiles"] if any(row["tile"] == name for row in rows)]
+        names = [name for name in LABELS if any(row["condition"] == name for row in rows)]
+        table = [f"| {network} | " + " | ".join(tiles) + " |", "|---" * (len(tiles) + 1) + "|"]
+        for name in names:
+            cells = [_cell(row) for tile in tiles for row in rows if row["tile"] == tile and row["condition"] == name]
+            table.append(f"| {LABELS[name]} | " + " | ".join(cells) + " |")
+        parts.append("\n".join(table))
+    return "\n\n".join(parts)
+
+
+def _trained_tables(results: dict[str, Any]) -> str:
+    training = results["training"]
+    parts = [
+        f"""## With {training["n_epoch"]} more epoch
+
+Each way starts from the same fine-tuned network and takes as many steps (learning rate {training["learning_rate"]:g}). Gaussian: {training["weight_noise"]:g} of a column's largest weight on every weight and {training["output_noise"]:g} on
+outputs, where inputs and weights are 1 at most; inputs quantized. Through the tile: ticks, IR drop, read noise and converters of that tile, with their gradients. Accuracy in %, and
+its difference to the digital score of plain training."""
+    ]
+    for network in _networks(results["trained"]):
+        for tile in results["tiles"]:
+            rows = [row for row in results["trained"] if row["network"] == network and row["tile"] == tile]
+            if not rows:
+                continue
+            names = [name for name in LABELS if any(row["condition"] == name for row in rows)]
+            table = [f"| {network}, {tile} | " + " | ".join(ARMS.values()) + " |", "|---" * (len(ARMS) + 1) + "|"]
+            for name in names:
+                cells = [_cell(_trained(results, network, tile, arm, name)) for arm in ARMS]
+                table.append(f"| {LABELS[name]} | " + " | ".join(cells) + " |")
+            parts.append("\n".join(table))
+    return "\n\n".join(parts)
+
+
+def _tail(results: dict[str, Any]) -> str:
+    packages = "\n".join(f"- {name}: sha256 {digest}" for name, digest in results["packages"].items())
+    return f"""## Limits
+
+- The tiles are models held against ngspice elsewhere ([reference tile](../reference_tile/README.md)); no network of this size was run in a circuit simulator.
+- One digital network of each kind is the start of all; seeds draw the order of texts, the noise of training and of reads. Tests of many rows at 95 % find one in twenty by chance.
+- Weights and texts come from their packages, pinned by hash, and are not part of this project; test texts that also stand in train were taken from train.
+
+{packages}"""
+
+
+def _networks(rows: Iterable[Row]) -> list[str]:
+    return list(dict.fromkeys(row["network"] for row in rows))
+
+
+def _hardest(results: dict[str, Any]) -> str:
+    return [name for name in results["tiles"] if any(row["tile"] == name for row in results["trained"])][-1]
+
+
+def _trained(results: dict[str, Any], network: str, tile: str, arm: str, name: str) -> Row:
+    wanted = {"network": network, "tile": tile, "arm": arm, "condition": name}
+    return next(row for row in results["trained"] if wanted.items() <= row.items())
+
+
+def _untrained_row(results: dict[str, Any], network: str, tile: str, name: str) -> Row:
+    wanted = {"network": network, "tile": tile, "condition": name}
+    return next(row for row in results["untrained"] if wanted.items() <= row.items())
+
+
+def _cell(row: Row) -> str:
+    if row["low"] == row["high"] == 0:
+        return f"{100 * row['score']:.1f}"
+    return f"{100 * row['score']:.1f}; {_loss(row)}"
+
+
+def _loss(row: Row) -> str:
+    return _figures(row["difference"], row["low"], row["high"])
+
+
+def _gain(row: Row) -> str:
+    return _figures(row["over_plain_difference"], row["over_plain_low"], row["over_plain_high"])
+
+
+def _figures(value: float, low: float, high: float) -> str:
+    mark = "*" if low > 0 or high < 0 else ""
+    return f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}){mark}"

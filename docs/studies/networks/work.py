@@ -1,0 +1,222 @@
+"""What the study computes: jobs that run side by side, each kept on disk, so that an interrupted study goes on."""
+
+import copy
+import functools
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from docs.studies.networks.networks import (
+    Encoded,
+    SentenceNetwork,
+    albert,
+    batches,
+    bert,
+    by_length,
+    encode,
+    fit_head,
+    train,
+)
+from docs.studies.networks.packages import CACHE
+from docs.studies.networks.texts import Split, movie_snippets, uci_sentences
+from docs.studies.networks.tiles import TILES, tile_called
+from docs.studies.networks.training import SETTINGS, trained_plainly, trained_through, trained_with_noise
+from tilemodel.config.tile import TileConfig
+from tilemodel.torch import Task, calibrate_ranges, convert, evaluate
+from tilemodel.torch.kept_scores import digest
+
+__all__ = ["ALONE", "ARMS", "FROZEN", "NETWORKS", "Job", "Size", "jobs_of", "prepare", "run"]
+
+SEED = 0
+N_EPOCH = 3
+FROZEN = "frozen MiniLM, movies"
+NETWORKS: dict[str, Callable[[int], SentenceNetwork]] = {
+    "BERT": bert,
+    "ALBERT": albert,
+    FROZEN: bert,
+}
+ARMS = ("plain", "gaussian", "tile")
+ALONE = ["quantization", "adc", "read_noise", "wires", "together"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much of everything: the study's, or the reduced one of a test."""
+
+    n_test: int = 1000
+    n_train: int = 100_000
+    n_epoch: int = N_EPOCH
+    n_seed: int = 3
+    tiles: tuple[str, ...] = tuple(TILES)
+    trained_tiles: tuple[str, ...] = ("0.35 ohm", "stress")
+    networks: tuple[str, ...] = tuple(NETWORKS)
+    folder: Path = CACHE / "work"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One network under one tile; `arm` says how it was trained on, from `seed` (None: not at all, all seeds)."""
+
+    network: str
+    tile: str
+    arm: str | None = None
+    arm_tile: str | None = None
+    seed: int | None = None
+
+
+def jobs_of(size: Size) -> list[Job]:
+    """All of the study, the hardest tile first, what is trained before what is not."""
+    arms = [
+        Job(network=network, tile=tile, arm=arm, arm_tile=tile if arm == "tile" else None, seed=seed)
+        for tile in reversed(size.trained_tiles)
+        for arm in reversed(ARMS)
+        for network in size.networks
+        if network != FROZEN
+        for seed in range(size.n_seed)
+    ]
+    plain = [Job(network=network, tile=tile) for network in size.networks for tile in size.tiles]
+    n_hardest = len(arms) // max(1, len(size.trained_tiles))
+    return [*arms[:n_hardest], *plain, *arms[n_hardest:]]
+
+
+def prepare(network: str, size: Size) -> None:
+    """Train the digital network, or find it kept."""
+    _digital(network, size)
+
+
+def run(job: Job, size: Size) -> dict[str, np.ndarray]:
+    """Scores [n_seed, n_example] by condition."""
+    tile = tile_called(job.tile)
+    if job.arm is None:
+        task = _task(_digital(job.network, size), job.network, size)
+        found = evaluate(task, tile, n_seed=size.n_seed, kept=size.folder / "scores", only=_conditions(job))
+        scores = dict(found.scores)
+        if job.network == FROZEN:
+            scores |= _with_head_of_the_tile(job, tile, size)
+        return scores
+    assert job.seed is not None
+    task = _task(_trained_on(job, size), job.network, size)
+    found = evaluate(task, tile, n_seed=1, seed=job.seed, kept=size.folder / "scores", only=_conditions(job))
+    return dict(found.scores)
+
+
+def _conditions(job: Job) -> list[str]:
+    return [*ALONE, "together_columns", *([] if job.arm else ["together_compensated"])]
+
+
+@functools.cache
+def _texts(network: str, n_test: int, n_train: int) -> tuple[Split, Encoded, Encoded]:
+    split = movie_snippets(n_test) if network == FROZEN else uci_sentences(n_test)
+    split = Split(
+        train=split.train[:n_train],
+        train_label=split.train_label[:n_train],
+        test=split.test,
+        test_label=split.test_label,
+    )
+    return split, encode(split.train), encode(split.test)
+
+
+def _data(network: str, size: Size) -> tuple[Split, Encoded, Encoded]:
+    return _texts(network, size.n_test, min(size.n_train, 4000) if network == FROZEN else size.n_train)
+
+
+def _task(network: SentenceNetwork, name: str, size: Size) -> Task:
+    split, _, test = _data(name, size)
+    label = torch.from_numpy(split.test_label.astype(np.int64))
+    return Task(
+        name=name,
+        network=network,
+        batches=[((batch,), label[batch.index]) for batch in batches(test, by_length(test), 64)],
+        calibration=_calibration(name, size),
+    )
+
+
+def _calibration(name: str, size: Size) -> list[tuple[Any, ...]]:
+    """200 training texts."""
+    _, texts, _ = _data(name, size)
+    order = np.random.default_rng(SEED).permutation(len(texts.length))[:200]
+    return [(batch,) for batch in batches(texts, order, 50)]
+
+
+def _digital(name: str, size: Size) -> SentenceNetwork:
+    split, texts, _ = _data(name, size)
+    network = NETWORKS[name](SEED)
+
+    def made() -> nn.Module:
+        if name == FROZEN:
+            fit_head(network, network.encoder, texts, split.train_label)
+        else:
+            train(network, texts, split.train_label, seed=SEED, n_epoch=size.n_epoch)
+        return network
+
+    return _kept(network, [name, digest(network), digest(texts), size.n_epoch], made, size)
+
+
+def _trained_on(job: Job, size: Size) -> SentenceNetwork:
+    start = _digital(job.network, size)
+    split, texts, _ = _data(job.network, size)
+    assert job.seed is not None
+    given = (start, texts, split.train_label, job.seed)
+    calibration = _calibration(job.network, size)
+    tile = tile_called(job.arm_tile) if job.arm_tile else None
+
+    def made() -> nn.Module:
+        if job.arm == "plain":
+            return trained_plainly(*given)
+        if tile is not None:
+            return trained_through(*given, tile, calibration)
+        quantized = tile_called("reference")
+        ranges = calibrate_ranges(convert(start, quantized), calibration, clipped_fraction=1e-4)
+        return trained_with_noise(*given, ranges, quantized.drive.n_tick_max)
+
+    key = [job.arm, digest(start), digest(texts), job.seed, SETTINGS, tile.sha256() if tile else None]
+    return _kept(copy.deepcopy(start), key, made, size)
+
+
+def _with_head_of_the_tile(job: Job, tile: TileConfig, size: Size) -> dict[str, np.ndarray]:
+    """Under all non-idealities, with a head that was fitted to what the tiles give: nothing else is trained."""
+    split, texts, _ = _data(job.network, size)
+    start = _digital(job.network, size)
+    rows = []
+    for seed in range(size.n_seed):
+
+        def made(seed: int = seed) -> nn.Module:
+            analog = convert(start.encoder, tile)
+            calibrate_ranges(
+                analog, [_arguments(batch) for (batch,) in _calibration(job.network, size)], clipped_fraction=1e-4
+            )
+            reads = torch.Generator().manual_seed(1000 + seed)
+            for module in analog.modules():
+                if hasattr(module, "set_read_noise"):
+                    module.set_read_noise(reads)
+            refit = copy.deepcopy(start)
+            fit_head(refit, analog, texts, split.train_label)
+            return refit
+
+        key = ["head", digest(start), digest(texts), seed, tile.sha256()]
+        task = _task(_kept(copy.deepcopy(start), key, made, size), job.network, size)
+        found = evaluate(task, tile, only=["together"], n_seed=1, seed=seed, kept=size.folder / "scores")
+        rows.append(found.scores["together"][0])
+    return {"together_head": np.stack(rows)}
+
+
+def _arguments(batch: Any) -> dict[str, Any]:
+    return {"input_ids": batch.tokens, "attention_mask": batch.mask}
+
+
+def _kept(network: SentenceNetwork, key: list[Any], made: Callable[[], nn.Module], size: Size) -> SentenceNetwork:
+    """`network` with the weights that `made` leaves, computed once."""
+    size.folder.mkdir(parents=True, exist_ok=True)
+    file = size.folder / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.pt"
+    if not file.exists():
+        partial = file.with_suffix(".partial")
+        torch.save(made().state_dict(), partial)
+        partial.rename(file)
+    network.load_state_dict(torch.load(file, weights_only=True))
+    return network.eval()
