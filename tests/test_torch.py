@@ -46,6 +46,16 @@ ADCS = {
         "offset_lsb": 0.3,
         "inl_lsb": [],
     },
+    "linear_lines": {
+        "kind": "linear",
+        "adc_bits": 9,
+        "charge_full_scale_coulomb": 3e-12,
+        "gain": 1.1,
+        "offset_lsb": 0.3,
+        "inl_lsb": [],
+        "gain_line": [0.9, 1.0, 1.05, 1.2],
+        "offset_line_lsb": [3.0, -1.5, 0.0, 2.0],
+    },
     "cco": {"kind": "cco", "f_hertz_per_ampere": 1e14, "phase_cycle": 0.0, "count_max": 150},
     "cco_phase": {"kind": "cco", "f_hertz_per_ampere": 1e14, "phase_cycle": 0.4, "count_max": 4095},
     "ramp": {
