@@ -12,7 +12,7 @@ FloatArray = NDArray[np.float64]
 
 # From here on a pair's correlation means that the data hardly tell it apart
 _HARDLY = 0.995
-# Share of a parameter in a direction that the data do not show, from which on it is named
+# Share of a parameter in a direction that the data do not show, of the largest, from which on it is named
 _PART = 0.1
 
 
@@ -42,7 +42,11 @@ def information(jacobian: FloatArray, names: Sequence[str], weakest: float) -> I
     covariance = np.zeros((len(names), len(names)))
     covariance[np.ix_(seen, seen)] = root @ root.T
     mixed = tuple(
-        tuple(names[index] for index, part in zip(seen.tolist(), direction, strict=True) if abs(part) > _PART)
+        tuple(
+            names[index]
+            for index, part in zip(seen.tolist(), direction, strict=True)
+            if abs(part) > _PART * np.abs(direction).max()
+        )
         for direction in v_transposed[~strong]
     )
     silent = tuple(name for name, size in zip(names, length, strict=True) if size == 0)

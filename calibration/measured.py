@@ -29,9 +29,9 @@ from tilemodel.config.tile import TileConfig
 __all__ = ["QUANTITIES", "MeasuredData", "Quantity", "read_measured"]
 
 FloatArray = NDArray[np.float64]
-Quantity = Literal["charge_line_coulomb", "charge_coulomb", "code"]
+Quantity = Literal["charge_line_coulomb", "charge_coulomb", "code_line", "code"]
 
-QUANTITIES: tuple[Quantity, ...] = ("charge_line_coulomb", "charge_coulomb", "code")
+QUANTITIES: tuple[Quantity, ...] = ("charge_line_coulomb", "charge_coulomb", "code_line", "code")
 """What data may hold, the most telling first."""
 _MAX_CSV_BYTES = 200_000_000
 
@@ -43,10 +43,20 @@ class MeasuredData:
     name: str
     quantity: Quantity
     values: FloatArray
-    """[n_vec, n_line] of `charge_line_coulomb`, else [n_vec, n_col]."""
+    """[n_vec, n_line] of bit lines, else [n_vec, n_col]."""
     conductances: Conductances
     ticks: NDArray[np.int64]
     """[n_vec, n_row]"""
+
+    @property
+    def unit(self) -> Literal["coulomb", "LSB"]:
+        """Of the values."""
+        return "LSB" if self.quantity in ("code_line", "code") else "coulomb"
+
+    @property
+    def of_lines(self) -> bool:
+        """Whether the values are those of bit lines, not of columns."""
+        return self.quantity in ("charge_line_coulomb", "code_line")
 
     def sha256(self) -> str:
         """Hash of quantity and values [hexadecimal]; the operands have hashes of their own."""
@@ -63,7 +73,7 @@ def read_measured(
     inputs: str | Path | None = None,
     quantity: Quantity | None = None,
 ) -> MeasuredData:
-    """Read an .npz (`charge_line_coulomb`, `charge_coulomb` or `code`; `tilemodel spice` writes such) or a .csv.
+    """Read an .npz (an array named as one of `QUANTITIES`; `tilemodel spice` writes such) or a .csv.
 
     The CSV has a line an output: `vector`, `column` (or `line`), and `charge_coulomb` or `code`. Operands come from
     the files `weights` and `inputs` (as in `tilemodel mvm`), or from an npz's own `weights` (or `g_plus`, `g_minus`)
@@ -93,16 +103,16 @@ def read_measured(
 
 def check_measured(tile: TileConfig, data: MeasuredData, where: str) -> None:
     """Raise `InputError` unless `data` fit `tile` and their quantity can be predicted."""
-    width = line_count(tile) if data.quantity == "charge_line_coulomb" else tile.array.n_col
+    width = line_count(tile) if data.of_lines else tile.array.n_col
     expected = (len(data.ticks), width)
     if data.values.shape != expected:
-        axes = "[n_vec, n_line]" if data.quantity == "charge_line_coulomb" else "[n_vec, n_col]"
+        axes = "[n_vec, n_line]" if data.of_lines else "[n_vec, n_col]"
         raise InputError(f"{where}: {data.quantity}: expected {axes} = {list(expected)}, got {list(data.values.shape)}")
     if np.isinf(data.values).any():
         raise InputError(f"{where}: {data.quantity} holds infinite values; give nan where nothing was measured")
     if not np.isfinite(data.values).any():
         raise InputError(f"{where}: {data.quantity} holds no measured value")
-    if data.quantity == "code" and not isinstance(tile.adc, LinearAdc | CcoAdc):
+    if data.unit == "LSB" and not isinstance(tile.adc, LinearAdc | CcoAdc):
         raise InputError(
             f"{where}: codes are fitted through converters of kind linear and cco, not {tile.adc.kind}; give charges"
         )
@@ -134,9 +144,9 @@ def _read_csv(tile: TileConfig, path: Path, n_vec: int) -> dict[str, FloatArray]
         names = rows.fieldnames or []
         quantity = next((name for name in ("charge_coulomb", "code") if name in names), None)
         place = next((name for name in ("line", "column") if name in names), None)
-        if quantity is None or place is None or "vector" not in names or (place, quantity) == ("line", "code"):
+        if quantity is None or place is None or "vector" not in names:
             raise InputError(
-                f"{path}: expected columns vector, column (or line), and charge_coulomb, or code of a column; "
+                f"{path}: expected columns vector, column (or line), and charge_coulomb or code; "
                 f"got {', '.join(names) or 'none'}"
             )
         width = line_count(tile) if place == "line" else tile.array.n_col
@@ -149,7 +159,8 @@ def _read_csv(tile: TileConfig, path: Path, n_vec: int) -> dict[str, FloatArray]
             values[index] = _number(row[quantity], quantity, where)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a CSV file of plain text: {error}") from None
-    return {"charge_line_coulomb" if place == "line" else quantity: values}
+    of_line = {"charge_coulomb": "charge_line_coulomb", "code": "code_line"}
+    return {of_line[quantity] if place == "line" else quantity: values}
 
 
 def _index(text: str | None, end: int, name: str, where: str) -> int:

@@ -1,5 +1,6 @@
 """Fit free parameters to measured data: bounded least squares, intervals by Student's t and by resampling."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,10 @@ from scipy.optimize import least_squares
 from calibration.free_parameters import ParameterSpace
 from calibration.information import hardly_separated, information
 from calibration.measured import MeasuredData
-from calibration.prediction import predicted, saturates
+from calibration.names import shortened
 from calibration.resampling import resampled_interval
 from calibration.separation import separating_experiment
+from calibration.weighting import Problem, Solution
 from tilemodel.config.errors import InputError
 from tilemodel.config.tile import TileConfig
 from tilemodel.parameters import AnyParameters
@@ -29,6 +31,11 @@ _STEP = 1e-4
 _SINGULAR = 1e-7
 # Nearer to its bound than this share of its standard error, a parameter is held by the bound, not by the data
 _AT_BOUND = 0.01
+# More would not fit into a model file, which holds all correlations
+_MOST_FREE = 400
+# Solutions with new weights: they change little after the second
+_MOST_WEIGHTINGS = 8
+_WEIGHTS_SETTLED = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,33 +56,32 @@ class MeasuredFit:
     at_bound: tuple[str, ...]
     hardly_separated: tuple[tuple[str, str, float], ...]
     """Pairs with their correlation."""
-    residual: FloatArray
-    """Model less data, in the shape of the data; NaN where nothing was measured or a code is saturated."""
-    n_saturated: int
-    """Codes left out because a converter was at its end."""
+    residuals: tuple[FloatArray, ...]
+    """One a data set: model less data, in the shape of the data; NaN where nothing was measured or a code is
+    saturated."""
+    problem: Problem
+    """What was solved: which outputs counted, and the weights of the data sets."""
 
 
-def fit_measured(data: MeasuredData, space: ParameterSpace, *, n_resample: int = 1000, seed: int = 0) -> MeasuredFit:
-    """Fit `space` to `data`; every output weighs the same.
+def fit_measured(
+    data: MeasuredData | Sequence[MeasuredData], space: ParameterSpace, *, n_resample: int = 1000, seed: int = 0
+) -> MeasuredFit:
+    """Fit `space` to `data`: every output of a data set weighs the same, every set by the scatter that is left of it.
 
     A parameter that ends at a bound is held there, and the others are fitted and judged with it held; its error is
     not known. Raises `InputError` if there are too few outputs, the fit does not converge, or the data do not
     determine the parameters: the message names them and the experiment that would.
     """
-    used = np.isfinite(data.values)
-    saturated = np.zeros_like(used)
-    if data.quantity == "code":
-        saturated = used & saturates(*space.at(space.start), data)
-        used &= ~saturated
+    if len(space.names) > _MOST_FREE:
+        raise InputError(f"fit: {len(space.names)} parameters are too many; fit at most {_MOST_FREE} at a time")
+    problem = Problem.of([data] if isinstance(data, MeasuredData) else data, space)
     held: dict[str, float] = {}
     inner = space
     while True:
-        z, jacobian, left = solve(data, inner, used)
-        covariance = _unit_covariance(jacobian, inner.names)
-        n_free = left.size - z.size
-        deviation = max(float(np.sqrt(left @ left / n_free)), np.finfo(np.float64).eps * float(_size(data, used)))
-        error = deviation * np.sqrt(np.diag(covariance))
-        at_bound = _bounds_reached(inner, z, error)
+        problem, found = _weighted(problem, inner)
+        covariance = _unit_covariance(found.jacobian, inner.names)
+        error = found.deviation * np.sqrt(np.diag(covariance))
+        at_bound = _bounds_reached(inner, found.z, error)
         if not at_bound:
             break
         held |= at_bound
@@ -84,27 +90,25 @@ def fit_measured(data: MeasuredData, space: ParameterSpace, *, n_resample: int =
                 f"fit: every parameter ended at its bound ({', '.join(held)}); widen the bounds or check the data"
             )
         inner = space.without(held)
-    tile, parameters = inner.at(z)
-    residual = np.full(data.values.shape, np.nan)
-    residual[used] = left
-    reach = stats.t.ppf(0.5 + CONFIDENCE / 2, n_free) * error
+    tile, parameters = inner.at(found.z)
+    reach = stats.t.ppf(0.5 + CONFIDENCE / 2, found.n_free) * error
     rng = np.random.default_rng(seed)
-    resampled = z + resampled_interval(jacobian, left, covariance, CONFIDENCE, n_resample, rng)
+    resampled = found.z + resampled_interval(found.jacobian, found.residual, covariance, CONFIDENCE, n_resample, rng)
     correlation = covariance / np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
     outcome = _Outcome(space.names, inner.names)
     return MeasuredFit(
         tile=tile,
         parameters=parameters,
         names=space.names,
-        values=outcome.vector(z * inner.scale, held),
+        values=outcome.vector(found.z * inner.scale, held),
         standard_error=outcome.vector(error * inner.scale),
         correlation=outcome.matrix(correlation),
-        interval=np.stack([outcome.vector((z + side * reach) * inner.scale) for side in (-1, 1)]),
+        interval=np.stack([outcome.vector((found.z + side * reach) * inner.scale) for side in (-1, 1)]),
         resampled=np.stack([outcome.vector(side * inner.scale) for side in resampled]),
         at_bound=tuple(held),
         hardly_separated=hardly_separated(inner.names, correlation),
-        residual=residual,
-        n_saturated=int(saturated.sum()),
+        residuals=problem.in_place(found.residual),
+        problem=problem,
     )
 
 
@@ -126,28 +130,28 @@ class _Outcome:
         return result
 
 
-def _size(data: MeasuredData, used: NDArray[np.bool_]) -> float:
-    return float(np.abs(data.values[used]).max())
+def _weighted(problem: Problem, space: ParameterSpace) -> tuple[Problem, Solution]:
+    """The fit with weights that agree with the scatter that it leaves in each data set."""
+    found = solve(problem, space)
+    for _ in range(_MOST_WEIGHTINGS if problem.n_set > 1 else 0):
+        again = problem.weighted(found)
+        change = max(abs(new / old - 1) for new, old in zip(again.weights, problem.weights, strict=True))
+        problem, found = again, solve(again, space, found.z)
+        if change < _WEIGHTS_SETTLED:
+            break
+    return problem, found
 
 
-def solve(
-    data: MeasuredData, space: ParameterSpace, used: NDArray[np.bool_]
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Point, Jacobian [n_observation, n_free] and residuals [n_observation], the latter two in the data's unit.
-
-    `used` [as the data] says which outputs count; errors as `fit_measured`.
-    """
-    measured = data.values[used]
-    if measured.size <= len(space.names):
+def solve(problem: Problem, space: ParameterSpace, start: FloatArray | None = None) -> Solution:
+    """The least-squares solution from `start` (default: the space's) on; errors as `fit_measured`."""
+    if problem.n_observation <= len(space.names):
         raise InputError(
-            f"fit: {measured.size} outputs cannot determine {len(space.names)} parameters; measure more vectors, or "
-            "fix some"
+            f"fit: {problem.n_observation} outputs cannot determine {len(space.names)} parameters; measure more "
+            "vectors, or fix some"
         )
-    size = _size(data, used) or 1.0
 
     def residual(z: FloatArray) -> FloatArray:
-        result: FloatArray = (predicted(*space.at(z), data)[used] - measured) / size
-        return result
+        return problem.residual(space.points(z))
 
     def jacobian(z: FloatArray) -> FloatArray:
         columns = []
@@ -159,14 +163,13 @@ def solve(
         return np.column_stack(columns)
 
     bounds = space.low, space.high
-    result = least_squares(
-        residual, space.start, jacobian, bounds=bounds, x_scale="jac", xtol=1e-9, ftol=1e-13, gtol=1e-14
-    )
+    z = space.start if start is None else start
+    result = least_squares(residual, z, jacobian, bounds=bounds, x_scale="jac", xtol=1e-9, ftol=1e-13, gtol=1e-14)
     matrix = np.asarray(result.jac)
     _unit_covariance(matrix, space.names)  # a singular problem is told before that it did not converge
     if not result.success or not np.isfinite(result.x).all():
         raise InputError(f"fit: did not converge ({result.message}); check the data, or bound the parameters")
-    return np.asarray(result.x), matrix * size, np.asarray(result.fun) * size
+    return Solution(z=np.asarray(result.x), jacobian=matrix, residual=np.asarray(result.fun))
 
 
 def _unit_covariance(jacobian: FloatArray, names: tuple[str, ...]) -> FloatArray:
@@ -180,8 +183,8 @@ def _unit_covariance(jacobian: FloatArray, names: tuple[str, ...]) -> FloatArray
     if known.mixed:
         mixed = known.mixed[-1]
         raise InputError(
-            f"fit: the data cannot tell {' and '.join(mixed)} apart; fix one (--fix NAME=VALUE). What would tell them "
-            f"apart: {separating_experiment(mixed)}"
+            f"fit: the data cannot tell {' and '.join(shortened(mixed))} apart; fix one (--fix NAME=VALUE). What would "
+            f"tell them apart: {separating_experiment(mixed)}"
         )
     return known.covariance
 

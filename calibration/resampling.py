@@ -9,8 +9,9 @@ FloatArray = NDArray[np.float64]
 
 # A point that the fit follows altogether has no residual of its own
 _LARGEST_LEVERAGE = 0.99
-# Draws times residuals held at a time
+# Numbers held at a time: draws times residuals, and residuals times pairs of parameters
 _BLOCK = 4_000_000
+_PAIRS_BLOCK = 40_000_000
 
 
 def resampled_interval(
@@ -33,13 +34,17 @@ def resampled_interval(
     leverage = np.clip((white**2).sum(axis=1), 0.0, _LARGEST_LEVERAGE)
     spread = residual / np.sqrt(1 - leverage)
     n, n_free = white.shape
-    products = (white[:, :, np.newaxis] * white[:, np.newaxis, :]).reshape(n, -1)
+    at_once = n * n_free**2 <= _PAIRS_BLOCK
+    products = (white[:, :, np.newaxis] * white[:, np.newaxis, :]).reshape(n, -1) if at_once else None
     shifts = []
     each = max(1, _BLOCK // n)
     for first in range(0, n_resample, each):
         n_draw = min(each, n_resample - first)
         times = rng.multinomial(n, np.full(n, 1 / n), n_draw).astype(np.float64)
-        information = (times @ products).reshape(n_draw, n_free, n_free)
+        if products is not None:
+            information = (times @ products).reshape(n_draw, n_free, n_free)
+        else:
+            information = np.array([white.T @ (each_time[:, np.newaxis] * white) for each_time in times])
         pull = (times * spread) @ white
         shifts.append(-np.linalg.solve(information, pull[..., np.newaxis])[..., 0] @ root.T)
     tails = (0.5 - confidence / 2, 0.5 + confidence / 2)

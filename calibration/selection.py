@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from calibration.fit import Fit, Observation, fit_parameters
+from calibration.names import shortened, stem
 from tilemodel.config.errors import InputError
 from tilemodel.config.tile import TileConfig
 from tilemodel.selection import ModelSelection, SimplerModel
@@ -27,7 +28,7 @@ Refit = Callable[[Mapping[str, float]], tuple[FloatArray, FloatArray]]
 
 SIGNIFICANCE = 0.05
 """Of the F-test."""
-_ONE = ("g_factor", "adc.gain")
+_ONE = ("g_factor", "adc.gain", "adc.gain_line")
 # No finite value of these is ideal: the tile file's is the simpler model
 _STATED = ("read_out.circuit.ratio", "adc.f_hertz_per_ampere", "adc.i_half_ampere")
 
@@ -40,7 +41,7 @@ def ideal_value(tile: TileConfig, name: str) -> float | None:
         return tile.read_out.v_clamp_volt
     if name in _STATED:
         return None
-    return 1.0 if name in _ONE else 0.0
+    return 1.0 if stem(name) in _ONE else 0.0
 
 
 def select_parameters(
@@ -62,8 +63,9 @@ def select_model(
 ) -> ModelSelection:
     """Hold each parameter of `ideal` alone, then as many as do no harm, the least needed first.
 
-    Every simpler model is tested against the full one, of `n_fitted` parameters, whose residuals and leverages are
-    given. One parameter at least stays fitted.
+    Those of a tile's lines are held together: the simpler model is one of lines that are alike. Every simpler model is
+    tested against the full one, of `n_fitted` parameters, whose residuals and leverages are given. One parameter at
+    least stays fitted.
     """
 
     def judged(held: dict[str, float]) -> SimplerModel:
@@ -75,16 +77,18 @@ def select_model(
             )
         return _compared(held, n_fitted, (residual, leverage), simpler)
 
-    alone = [judged({name: value}) for name, value in ideal.items()] if n_fitted > 1 else []
+    candidates: dict[str, dict[str, float]] = {}
+    for name, value in ideal.items():
+        candidates.setdefault(stem(name), {})[name] = value
+    alone = [judged(held) for held in candidates.values() if len(held) < n_fitted]
     simplest, found = None, alone
     while True:
         best = max((item for item in found if item.suffices), key=lambda item: item.p_value or 0.0, default=None)
         if best is None:
             break
         simplest = best
-        if len(best.held) + 1 >= n_fitted:
-            break
-        found = [judged({**best.held, name: value}) for name, value in ideal.items() if name not in best.held]
+        further = [best.held | held for held in candidates.values() if not held.keys() <= best.held.keys()]
+        found = [judged(held) for held in further if len(held) < n_fitted]
     return ModelSelection(
         significance=SIGNIFICANCE, held_out_rms=_held_out(residual, leverage), without_one=alone, simplest=simplest
     )
@@ -99,7 +103,7 @@ def selection_lines(selection: ModelSelection) -> list[str]:
     if selection.simplest is None:
         return [*lines, "no simpler model explains the data as well"]
     last = _line(selection.simplest, selection.held_out_rms)
-    more = [last] if len(selection.simplest.held) > 1 else []
+    more = [last] if selection.simplest not in selection.without_one else []
     return [*lines, *more, f"a simpler model explains the data as well: {_values(selection.simplest)}"]
 
 
@@ -112,7 +116,10 @@ def _line(item: SimplerModel, held_out_rms: float) -> str:
 
 
 def _values(item: SimplerModel) -> str:
-    return ", ".join(f"{name} = {value:g}" for name, value in item.held.items())
+    groups: dict[float, list[str]] = {}
+    for name, value in item.held.items():
+        groups.setdefault(value, []).append(name)
+    return ", ".join(f"{name} = {value:g}" for value, names in groups.items() for name in shortened(names))
 
 
 def _compared(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tilemodel.adc import ConverterBank
 from tilemodel.adc_metrics import TransferMetrics, transfer_metrics
-from tilemodel.config.adc import IdealAdc
+from tilemodel.config.adc import IdealAdc, lines_differ
 from tilemodel.config.layout import line_count
 from tilemodel.config.tile import TileConfig
 
@@ -58,7 +58,7 @@ def converter_metrics(tile: TileConfig) -> TransferMetrics | None:
     """
     if isinstance(tile.adc, IdealAdc):
         return None
-    n_line = 1 if tile.mismatch is None else line_count(tile)
+    n_line = line_count(tile) if tile.mismatch is not None or lines_differ(tile.adc) else 1
     bank = ConverterBank(tile.adc, tile.mismatch, n_line, tile.signed_lines)
     if (bank.largest_code - bank.smallest_code) * n_line > _MOST_EDGES:
         return None

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from tests.tolerances import relative
 from tilemodel.adc import ConverterBank, largest_code, lsb_coulomb, quantize
 from tilemodel.adc_metrics import code_edges_coulomb, transfer_metrics
-from tilemodel.config.adc import AdcConfig, CcoAdc, IdealAdc, LinearAdc, RampAdc, SarAdc
+from tilemodel.config.adc import LINE_KEYS, AdcConfig, CcoAdc, IdealAdc, LinearAdc, RampAdc, SarAdc
 from tilemodel.config.conditions import MismatchConfig
 from tilemodel.config.errors import InputError
 
@@ -405,4 +405,7 @@ def test_sections_refuse_what_has_no_sense(adc, values, message):
 def test_sections_have_no_hidden_numbers_and_survive_json(adc):
     union = TypeAdapter(AdcConfig)
     assert union.validate_python(adc.model_dump(mode="json")) == adc
-    assert {name for name, field in type(adc).model_fields.items() if not field.is_required()} <= {"i_half_ampere"}
+    assert {name for name, field in type(adc).model_fields.items() if not field.is_required()} <= {
+        "i_half_ampere",
+        *LINE_KEYS,
+    }

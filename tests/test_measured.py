@@ -294,7 +294,7 @@ def test_a_csv_and_an_npz_of_the_same_data_give_the_same_fit(files):
         ("vector,column,charge_coulomb\n0,0,none\n", "line 2: charge_coulomb: expected a number, got 'none'"),
         ("vector,column,charge_coulomb\n0\n", "line 2: column: expected a whole number"),
         ("vector,column,charge_coulomb\n", "holds no measured value"),
-        ("vector,line,code\n0,0,1\n", "expected columns vector"),
+        ("vector,line,code\n0,9,1\n", "line 2: line: expected a whole number from 0 to 2"),
         ("\x00\xff", "data.csv"),
     ],
 )

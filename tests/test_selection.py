@@ -131,7 +131,7 @@ def test_leaving_an_output_out_is_what_a_fit_without_it_predicts():
         refit = fit_measured(less, space)
         model = TileModel(refit.tile, data.conductances, refit.parameters)
         errors.append((model.charges(data.ticks)[place] - data.values[place]) / np.abs(data.values).max())
-    found = select_measured(data, space, fit)
+    found = select_measured(space, fit)
     assert found.held_out_rms == relative(np.sqrt(np.mean(np.square(errors))), 1e-3)
 
 

@@ -46,6 +46,16 @@ ADCS = {
         "offset_lsb": 0.3,
         "inl_lsb": [],
     },
+    "linear_lines": {
+        "kind": "linear",
+        "adc_bits": 9,
+        "charge_full_scale_coulomb": 3e-12,
+        "gain": 1.1,
+        "offset_lsb": 0.3,
+        "inl_lsb": [],
+        "gain_line": [0.9, 1.0, 1.05, 1.2],
+        "offset_line_lsb": [3.0, -1.5, 0.0, 2.0],
+    },
     "cco": {"kind": "cco", "f_hertz_per_ampere": 1e14, "phase_cycle": 0.0, "count_max": 150},
     "cco_phase": {"kind": "cco", "f_hertz_per_ampere": 1e14, "phase_cycle": 0.4, "count_max": 4095},
     "ramp": {
@@ -509,11 +519,16 @@ def test_a_compact_model_makes_a_layer(tmp_path, rng):
         (lambda: driven_tile(wires={"r_bit_line_ohm": 1.0, "r_row_ohm": 1.0}), "needs ideal rows"),
         (lambda: switch_tile(), "takes no negative inputs"),
         (lambda: driven_tile(adc="cco").model_copy(update={"adc": _compressing()}), "without i_half_ampere"),
+        (lambda: driven_tile().model_copy(update={"adc": _bent_lines()}), "inl_line_lsb"),
     ],
 )
 def test_what_is_not_covered_is_refused(tile, message):
     with pytest.raises(InputError, match=message):
         TileLinear(linear(), tile())
+
+
+def _bent_lines():
+    return pair_tile(array={"n_col": 4}, adc={**ADCS["linear"], "inl_line_lsb": [[0.0, 1.0, 0.0]] * 4}).adc
 
 
 def _compressing():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from tilemodel.config.adc import AdcConfig, CcoAdc, IdealAdc, LinearAdc, QuantizingAdc, RampAdc, SarAdc
+from tilemodel.config.adc import LINE_KEYS, AdcConfig, CcoAdc, IdealAdc, LinearAdc, QuantizingAdc, RampAdc, SarAdc
 from tilemodel.config.conditions import MismatchConfig
 from tilemodel.config.errors import InputError
 from tilemodel.config.section import Section
@@ -26,10 +26,11 @@ STREAM = 0xADC
 
 
 class ConverterBank:
-    """The converters of `n_line` bit lines: one design, `adc`, and the mismatch that the chip's seed draws.
+    """The converters of `n_line` bit lines: one design, `adc`, with its lines' own values and the mismatch of a seed.
 
     `signed` converters take charges of both signs (`rail_pair`), the others none below 0 (`gated_1t1r`).
-    Without `mismatch` all lines are alike. Raises `InputError` where a draw leaves no converter.
+    Without values of their own and `mismatch` all lines are alike. Raises `InputError` where a draw leaves no
+    converter, and where `adc` has values of another number of lines.
     """
 
     def __init__(self, adc: AdcConfig, mismatch: MismatchConfig | None, n_line: int, signed: bool) -> None:
@@ -39,14 +40,15 @@ class ConverterBank:
         # One child stream a quantity: none moves when another is switched on or when lines are added at the end
         streams = np.random.default_rng([0 if mismatch is None else mismatch.seed, STREAM]).spawn(3)
         deviates = [stream.standard_normal for stream in streams]
-        self.gain_line: FloatArray = np.ones(n_line)
-        """[n_line], 1 without mismatch."""
-        self.offset_line_lsb: FloatArray = np.zeros(n_line)
-        """[n_line]; cycles for a CCO."""
+        self.gain_line: FloatArray = _of_lines(adc, "gain_line", n_line, 1.0)
+        """[n_line], 1 where all are alike."""
+        self.offset_line_lsb: FloatArray = _of_lines(adc, "offset_line_lsb", n_line, 0.0)
+        """[n_line], beyond that of all; cycles for a CCO."""
+        self._inl_line_lsb = _of_lines(adc, "inl_line_lsb", n_line, 0.0)
         unit_sigma = 0.0
         if mismatch is not None:
-            self.gain_line = 1 + mismatch.adc_gain_sigma * deviates[0](n_line)
-            self.offset_line_lsb = mismatch.adc_offset_sigma_lsb * deviates[1](n_line)
+            self.gain_line = self.gain_line * (1 + mismatch.adc_gain_sigma * deviates[0](n_line))
+            self.offset_line_lsb = self.offset_line_lsb + mismatch.adc_offset_sigma_lsb * deviates[1](n_line)
             unit_sigma = mismatch.adc_unit_capacitor_sigma
         _refuse_unless_positive(self.gain_line, "adc_gain_sigma", "a converter's gain")
         self.bit_weight_lsb: FloatArray | None = None
@@ -116,7 +118,7 @@ class ConverterBank:
         if isinstance(adc, CcoAdc):
             return self._counted(adc, level)
         if isinstance(adc, LinearAdc):
-            return self._rounded(adc, level)
+            return self._rounded(level)
         counts = level - self.smallest_code  # a bipolar range is an unsigned one, shifted by half of it
         if isinstance(adc, RampAdc):
             return np.searchsorted(ramp_levels(adc), counts, side="right").astype(np.int64) + self.smallest_code
@@ -149,11 +151,25 @@ class ConverterBank:
         at_top = codes >= self.largest_code
         return at_top | (codes <= self.smallest_code) if self.signed else at_top
 
-    def _rounded(self, adc: LinearAdc, level: FloatArray) -> IntArray:
-        smallest, largest = self.smallest_code, self.largest_code
-        if adc.inl_lsb:
-            level = level + np.interp(level, np.linspace(smallest, largest, len(adc.inl_lsb)), adc.inl_lsb)
-        return _integers(np.rint(level, out=level), smallest, largest)
+    def with_inl(self, level: FloatArray) -> FloatArray:
+        """What a linear converter rounds, of levels [..., n_line]: the INL added [LSB]."""
+        inl_lsb = getattr(self.adc, "inl_lsb", ())
+        if inl_lsb:
+            codes = np.linspace(self.smallest_code, self.largest_code, len(inl_lsb))
+            return np.asarray(level + np.interp(level, codes, inl_lsb))
+        if self._inl_line_lsb.ndim == 1:
+            return level
+        n_step = self._inl_line_lsb.shape[1] - 1
+        place = (level - self.smallest_code) * (n_step / (self.largest_code - self.smallest_code))
+        place = place.clip(0, n_step)
+        knot = np.minimum(place.astype(np.int64), n_step - 1)
+        line = np.arange(self.n_line)
+        low, high = self._inl_line_lsb[line, knot], self._inl_line_lsb[line, knot + 1]
+        return np.asarray(level + low + (high - low) * (place - knot))
+
+    def _rounded(self, level: FloatArray) -> IntArray:
+        level = self.with_inl(level)
+        return _integers(np.rint(level, out=level), self.smallest_code, self.largest_code)
 
     def _counted(self, adc: CcoAdc, cycles: FloatArray) -> IntArray:
         if adc.phase_cycle == 0:
@@ -171,6 +187,16 @@ class ConverterBank:
         if not isinstance(self.adc, CcoAdc):
             raise InputError(f"a converter of kind {self.adc.kind!r} has no oscillator; give it charges (codes)")
         return self.adc
+
+
+def _of_lines(adc: AdcConfig, key: str, n_line: int, alike: float) -> FloatArray:
+    """The lines' own values [n_line] or [n_line, n_knot], `alike` for each where there are none."""
+    values = getattr(adc, key, ())
+    if not values:
+        return np.full(n_line, alike)
+    if len(values) != n_line:
+        raise InputError(f"adc.{key} has {len(values)} values, and there are {n_line} bit lines; give one a line")
+    return np.array(values, dtype=np.float64)
 
 
 def _integers(level: FloatArray, smallest: int, largest: int) -> IntArray:
@@ -223,12 +249,12 @@ _ADC: TypeAdapter[AdcConfig] = TypeAdapter(AdcConfig)
 
 
 def _single(adc: Section, signed: bool) -> ConverterBank:
-    values = adc.model_dump()
+    values = {key: value for key, value in adc.model_dump().items() if key not in LINE_KEYS}
     return ConverterBank(_ADC.validate_python(_SINCE_VERSION_1.get(values["kind"], {}) | values), None, 1, signed)
 
 
 def quantize(adc: Section, charge_line_coulomb: FloatArray, *, signed: bool) -> IntArray | None:
-    """Codes of charges of any shape by a converter without mismatch; None for an ideal one."""
+    """Codes of charges of any shape by a converter without mismatch or its line's own values; None for an ideal one."""
     codes = _single(adc, signed).codes(np.asarray(charge_line_coulomb)[..., np.newaxis])
     return None if codes is None else codes[..., 0]
 

@@ -9,13 +9,15 @@ from pydantic import Field, ValidationError, model_validator
 from tilemodel.config.errors import InputError
 from tilemodel.config.files import atomic_file
 from tilemodel.config.load import explain_validation, read_limited
+from tilemodel.config.numbers import number_at
 from tilemodel.config.operands import Conductances
 from tilemodel.config.section import NotNegative, Section
+from tilemodel.config.technology import technology_differences
 from tilemodel.config.tile import TileConfig
+from tilemodel.fit_statistics import FitStatistics, MeasuredStatistics
 from tilemodel.model import TileModel
 from tilemodel.parameters import Parameters
 from tilemodel.ramp_read_out import RampReadOutParameters
-from tilemodel.selection import ModelSelection
 from tilemodel.validity import ValidityRange
 
 __all__ = [
@@ -39,57 +41,6 @@ Count = Annotated[int, Field(ge=1)]
 _MAX_FILE_BYTES = 10_000_000
 # A fit's largest residual times this, in proportion to the rows, bounds the error of other tiles of the technology
 _RESIDUAL_MARGIN = 2.0
-
-
-class MeasuredStatistics(Section):
-    """What a fit to the user's own data tells beyond `FitStatistics`; residuals are model less data, in `unit`."""
-
-    quantity: Literal["charge_line_coulomb", "charge_coulomb", "code"]
-    unit: Literal["coulomb", "LSB"]
-    value: list[float]
-    """Of every fitted parameter, also of those that are values of the tile; order of `fitted`, as are the next four."""
-    interval_low: list[float | None]
-    """95 %, Student's t; None where a parameter is at its bound."""
-    interval_high: list[float | None]
-    resampled_low: list[float | None]
-    """95 %, by resampling the outputs."""
-    resampled_high: list[float | None]
-    fixed: dict[str, float]
-    at_bound: list[str]
-    hardly_separated: list[Annotated[tuple[str, str, float], Field(strict=False)]]
-    """Pairs of parameters with a correlation close to +-1."""
-    n_saturated: int
-    rms: float
-    largest: float
-    column_mean: list[float | None]
-    """One a column (a bit line, if its charges were the data); None where it has no data."""
-    column_rms: list[float | None]
-    row_slope: list[float | None]
-    """By how much the mean residual of a vector grows with a row's input, from none to a full one."""
-
-
-class FitStatistics(Section):
-    """How a fit came out. Order of `standard_error` and `correlation` is that of `fitted`."""
-
-    fitted: list[str]
-    standard_error: list[NotNegative | None]
-    """In the unit of each parameter; None where the data gave none (a parameter at its bound)."""
-    correlation: list[list[float | None]]
-    n_observation: Count
-    residual_rms_coulomb: NotNegative
-    residual_max_coulomb: NotNegative
-    residual_max_percent_of_largest_charge: NotNegative
-    """Of the largest |charge| of a bit line in the experiment."""
-    selection: ModelSelection | None = None
-    """Whether fewer parameters would do; None in models of earlier versions."""
-    measured: MeasuredStatistics | None = None
-
-    @model_validator(mode="after")
-    def _lengths_agree(self) -> Self:
-        n = len(self.fitted)
-        if len(self.standard_error) != n or [len(row) for row in self.correlation] != [n] * n:
-            raise ValueError(f"standard_error and correlation must have the {n} entries of fitted")
-        return self
 
 
 class ConditionRecord(Section):
@@ -152,7 +103,11 @@ class _Content(Section):
     @model_validator(mode="after")
     def _fitted_are_parameters(self) -> Self:
         known = set(type(self.parameters).model_fields) - {"kind"}
-        unknown = [name for name in self.fit.fitted if name not in known and not _is_number(self.tile, name)]
+        unknown = [
+            name
+            for name in self.fit.fitted
+            if name.split("@")[0] not in known and number_at(self.tile, name.split("@")[0]) is None
+        ]
         if unknown:
             raise ValueError(
                 f"fit.fitted: {unknown[0]!r} is none of the parameters, {', '.join(sorted(known))}, nor of the tile"
@@ -217,13 +172,11 @@ class CompactModel(_Content):
 
     def check_technology(self, tile: TileConfig) -> None:
         """Raise `InputError` naming the first value in which `tile` differs from what was calibrated."""
-        ours, theirs = _flatten(self.tile.technology()), _flatten(tile.technology())
-        for key in sorted(ours.keys() | theirs.keys()):
-            if ours.get(key) != theirs.get(key):
-                raise InputError(
-                    f"tile {tile.name}: {key} = {theirs.get(key)}, but the model was calibrated at {ours.get(key)}; "
-                    "calibrate again for this tile"
-                )
+        for key, (ours, theirs) in technology_differences(self.tile, tile).items():
+            raise InputError(
+                f"tile {tile.name}: {key} = {theirs}, but the model was calibrated at {ours}; "
+                "calibrate again for this tile"
+            )
 
 
 def save_model(model: CompactModel, path: str | Path) -> None:
@@ -253,21 +206,3 @@ def compact_schema() -> dict[str, Any]:
     """The JSON schema of the file that `save_model` writes (shipped in `tilemodel/schemas`)."""
     schema = CompactModel.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_VERSION, **schema}
-
-
-def _is_number(tile: TileConfig, key: str) -> bool:
-    """Whether the dotted `key` names a number of the tile."""
-    part: Any = tile
-    for name in key.split("."):
-        part = getattr(part, name, None) if isinstance(part, Section) and name in type(part).model_fields else None
-    return isinstance(part, float)
-
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, item in tree.items():
-        if isinstance(item, dict):
-            flat.update(_flatten(item, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = item
-    return flat

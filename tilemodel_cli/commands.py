@@ -321,9 +321,10 @@ def _check_output(options: argparse.Namespace) -> None:
     """Refuse an output file that cannot be written, or that is one of the inputs, before anything is computed."""
     check_file_target(options.output)
     for name in ("tile", "weights", "inputs", "data"):
-        given = getattr(options, name, None)
-        if given and Path(given).resolve() == Path(options.output).resolve():
-            raise InputError(f"{options.output}: is also the input {name}; give another output")
+        value = getattr(options, name, None)
+        for given in value if isinstance(value, list) else [value]:
+            if given and Path(given).resolve() == Path(options.output).resolve():
+                raise InputError(f"{options.output}: is also the input {name}; give another output")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ __all__ = ["add_measured", "calibrate_to_data", "refuse_measured_options"]
 
 Value = TypeVar("Value")
 
-_QUANTITIES = ("charge_line_coulomb", "charge_coulomb", "code")
+_QUANTITIES = ("charge_line_coulomb", "charge_coulomb", "code_line", "code")
 
 
 def add_measured(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,14 @@ def add_measured(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--data",
         metavar="DATA.npz|DATA.csv",
-        help="charges or codes of this tile, from a chip or a simulator, in place of ngspice runs",
+        action="append",
+        help="charges or codes of this tile, from a chip or a simulator, in place of ngspice runs; may be repeated",
+    )
+    group.add_argument(
+        "--data-tile",
+        metavar="TILE.toml",
+        action="append",
+        help="tile of each further --data, in order (default: the first one's): another size, drive or condition",
     )
     group.add_argument("--weights", metavar="W.npy|W.npz", help="weights or conductances, where not in the npz")
     group.add_argument("--inputs", metavar="X.npy", help="inputs, where not in the npz")
@@ -29,24 +36,58 @@ def add_measured(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fit", nargs="+", metavar="NAME", help="parameters to fit (default: those that ngspice would)")
     group.add_argument("--fix", nargs="+", type=_assignment, metavar="NAME=VALUE", help="parameters to hold at a value")
     group.add_argument("--bound", nargs="+", type=_range, metavar="NAME=LO:HI", help="limits of fitted parameters")
+    group.add_argument("--tie", nargs="+", type=_tie, metavar="NAME=[RATIO*]NAME", help="set one by a fitted one")
+    group.add_argument("--per-set", nargs="+", metavar="NAME", help="fitted parameters that differ between --data")
+    group.add_argument("--inl-knots", type=int, metavar="N", help="values of each line's INL, both ends included")
 
 
 def refuse_measured_options(options: argparse.Namespace) -> None:
     """Raise `InputError` for an option that says nothing without --data."""
-    for name in ("weights", "inputs", "quantity", "fit", "fix", "bound"):
+    for name in (
+        "data_tile",
+        "weights",
+        "inputs",
+        "quantity",
+        "fit",
+        "fix",
+        "bound",
+        "tie",
+        "per_set",
+        "inl_knots",
+    ):
         if getattr(options, name) is not None:
-            raise InputError(f"--{name} belongs to a calibration against your own data; give --data too")
+            raise InputError(
+                f"--{name.replace('_', '-')} belongs to a calibration against your own data; give --data too"
+            )
 
 
 def calibrate_to_data(tile: TileConfig, options: argparse.Namespace, say: Callable[[str], None]) -> int:
     """Fit the fast model to the data and write the compact model."""
     from calibration.measured import read_measured
     from calibration.measured_model import calibrate_measured, fit_lines
+    from calibration.ties import Tie
     from tilemodel.compact import save_model
+    from tilemodel.config.load import load_tile
 
-    data = read_measured(tile, options.data, weights=options.weights, inputs=options.inputs, quantity=options.quantity)
+    given = [load_tile(path) for path in options.data_tile or []]
+    if given and len(given) != len(options.data) - 1:
+        raise InputError(f"--data-tile: {len(given)} for {len(options.data) - 1} further --data; give one for each")
+    tiles = [tile, *(given or [tile] * (len(options.data) - 1))]
+    sets = [
+        read_measured(of, path, weights=options.weights, inputs=options.inputs, quantity=options.quantity)
+        for of, path in zip(tiles, options.data, strict=True)
+    ]
     model = calibrate_measured(
-        tile, data, fit=options.fit, fix=_unique(options.fix), bound=_unique(options.bound), seed=options.seed
+        tile,
+        sets[0],
+        others=list(zip(tiles[1:], sets[1:], strict=True)),
+        fit=options.fit,
+        fix=_unique(options.fix),
+        bound=_unique(options.bound),
+        tie={name: Tie(source=source, ratio=ratio) for name, (ratio, source) in _unique(options.tie).items()},
+        per_set=options.per_set or (),
+        inl_knots=options.inl_knots,
+        seed=options.seed,
     )
     save_model(model, options.output)
     for line in fit_lines(model):
@@ -69,6 +110,14 @@ def _assignment(text: str) -> tuple[str, float]:
     if not name or not equals:
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
     return name, _finite(value, text)
+
+
+def _tie(text: str) -> tuple[str, tuple[float, str]]:
+    name, equals, source = text.partition("=")
+    ratio, star, factor_of = source.partition("*")
+    if not name or not equals or not source or (star and not factor_of):
+        raise argparse.ArgumentTypeError(f"expected NAME=NAME or NAME=RATIO*NAME, got {text!r}")
+    return name, (_finite(ratio, text), factor_of) if star else (1.0, source)
 
 
 def _range(text: str) -> tuple[str, tuple[float, float]]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tilemodel.config.adc import AdcConfig, IdealAdc, SarAdc
+from tilemodel.config.adc import LINE_KEYS, AdcConfig, IdealAdc, SarAdc
 from tilemodel.config.cell import Cell, GatedCell, GatedPairCell, Sky130NfetAccess, SubcktAccess
 from tilemodel.config.conditions import ConditionsConfig, MismatchConfig
 from tilemodel.config.drive import DriveConfig
@@ -199,6 +199,15 @@ class TileConfig(Section):
         for name in ("adc_gain_sigma", "adc_offset_sigma_lsb"):
             if getattr(given, name) > 0 and isinstance(self.adc, IdealAdc):
                 raise ValueError(f"mismatch.{name} acts on converters, and adc.kind is 'ideal'; set it to 0")
+        return self
+
+    @model_validator(mode="after")
+    def _a_converter_a_line(self) -> Self:
+        n_line = self.array.n_col * self.lines_per_column
+        for key in LINE_KEYS:
+            n_value = len(getattr(self.adc, key, ()))
+            if n_value not in (0, n_line):
+                raise ValueError(f"adc.{key} has {n_value} values, and the tile {n_line} bit lines; give one a line")
         return self
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ import numpy as np
 
 from tilemodel.adc import ConverterBank
 from tilemodel.config.adc import CcoAdc, LinearAdc, RampAdc, SarAdc
+from tilemodel.config.errors import InputError
 from tilemodel.conversion import converter_bank
 from tilemodel.exports.probe import Probe
 from tilemodel.exports.target import Loss
@@ -38,8 +39,13 @@ def level_shift(bank: ConverterBank, line: int) -> float:
 
 
 def code_expression(bank: ConverterBank, level: str) -> str:
-    """The code of the expression `level`, by `ConverterBank.codes_of_levels` but for a SAR converter's capacitors."""
+    """The code of the expression `level`, by `ConverterBank.codes_of_levels` but for a SAR converter's capacitors.
+
+    Raises `InputError` for an INL of each line's own.
+    """
     adc, smallest, largest = bank.adc, bank.smallest_code, bank.largest_code
+    if getattr(adc, "inl_line_lsb", ()):
+        raise InputError("adc.inl_line_lsb: circuit exports hold one INL for all lines (inl_lsb); leave it out")
     if isinstance(adc, CcoAdc):
         code = f"({level} < 0 ? -1 : 1)*floor(abs({level})+{adc.phase_cycle!r})"
     elif isinstance(adc, LinearAdc):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilemodel.adc import ConverterBank
-from tilemodel.config.adc import CcoAdc, IdealAdc, LinearAdc, RampAdc
+from tilemodel.config.adc import CcoAdc, IdealAdc, LinearAdc, RampAdc, without_lines
 from tilemodel.config.cell import RailPairCell, RailQuadCell
 from tilemodel.config.layout import line_count
 from tilemodel.config.operands import combine_lines
@@ -75,12 +75,12 @@ def _is_odd(tile: TileConfig) -> bool:
 
 
 def _bank(tile: TileConfig) -> ConverterBank:
-    return ConverterBank(tile.adc, None, line_count(tile), tile.signed_lines)
+    return ConverterBank(without_lines(tile.adc), None, line_count(tile), tile.signed_lines)
 
 
 def _alike(probe: Probe) -> list[PassOutput]:
     """The probe's passes with all columns alike."""
-    tile = with_tables(probe.tile, mismatch=None)
+    tile = with_tables(probe.tile, mismatch=None, adc=without_lines(probe.tile.adc))
     return TileModel(tile, probe.conductances, probe.model.parameters).passes(probe.ticks)
 
 
@@ -114,7 +114,7 @@ def conversion_lost(probe: Probe) -> list[Loss]:
         level = level / (1 + _curve(probe) * np.abs(level))
     odd = _is_odd(tile)
     code = np.sign(level) * bank.codes_of_levels(np.abs(level)) if odd else bank.codes_of_levels(level)
-    alike = with_tables(tile, mismatch=None)
+    alike = with_tables(tile, mismatch=None, adc=without_lines(adc))
     truth = TileModel(alike, probe.conductances, probe.model.parameters).mvm(probe.ticks).code
     assert truth is not None
     step = bank.lsb_coulomb

@@ -33,6 +33,7 @@ _DONE = {
     "access": "left out: its transistor is an ideal switch",
     "window": "left out: it has no time",
     "mismatch": "left out: all columns are alike",
+    "adc lines": "left out: all columns are alike",
     "adc": "ADC_resolution bits over the range of each output batch: neither our range nor our rounding",
     **dict.fromkeys(("programming", "read", "telegraph", "drift", "long_term", "faults", "spread"), _OUT),
 }

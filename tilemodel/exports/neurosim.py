@@ -38,6 +38,7 @@ _DONE = {
     "access": "left out: its accuracy simulation has no access devices",
     "window": "left out: it integrates nothing",
     "mismatch": "left out: all columns are alike",
+    "adc lines": "left out: all columns are alike",
     "adc": "--ADCprecision bits over the range of each output batch, for every bit of the inputs",
     "programming": "--vari: one sigma relative to the conductance, the root mean square over the probe's cells",
     "drift": "left out: set --t and --v yourself, its law is another one",

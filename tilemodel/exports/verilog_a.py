@@ -6,6 +6,7 @@ from importlib.resources import files
 import numpy as np
 
 from tilemodel.adc import ConverterBank
+from tilemodel.config.adc import without_lines
 from tilemodel.config.errors import InputError
 from tilemodel.config.layout import cell_layout, lines_read_north
 from tilemodel.config.mismatch import draw_chip
@@ -153,7 +154,7 @@ def _clamp(probe: Probe) -> Iterator[str]:
 
 def _nominal_rate(bank: ConverterBank, current: str) -> str:
     """Of a converter of gain 1."""
-    alike = ConverterBank(bank.adc, None, 1, bank.signed)
+    alike = ConverterBank(without_lines(bank.adc), None, 1, bank.signed)
     return level_rate(alike, 0, current)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tilemodel.config.adc import LINE_KEYS, LinearAdc, lines_differ
 from tilemodel.config.cell import LinearDevice
 from tilemodel.config.read_out import IdealClamp, ResistiveClamp
 from tilemodel.config.tile import TileConfig
@@ -19,8 +20,8 @@ Without = Callable[[TileConfig, AnyParameters], tuple[TileConfig, AnyParameters,
 def losses(probe: Probe, done: dict[str, str]) -> tuple[Loss, ...]:
     """A `Loss` for each quantity of `done` (what the target does with it) that the model has.
 
-    Quantities: `row wires`, `row drivers`, `line ends`, `device`, `access`, `window`, `mismatch`, `adc`, and the tables
-    of `[noise]`.
+    Quantities: `row wires`, `row drivers`, `line ends`, `device`, `access`, `window`, `mismatch`, `adc`, `adc law` (a
+    linear converter's gain, offset and INL), `adc lines` (values of each line's own), and the tables of `[noise]`.
     """
     return (*_of_circuit(probe, done), *_of_noise(probe, done), *_of_converter(probe, done))
 
@@ -51,6 +52,12 @@ def _of_converter(probe: Probe, done: dict[str, str]) -> Iterator[Loss]:
     adc = probe.tile.adc
     if "adc" in done and adc.kind != "ideal":
         yield Loss(quantity="converter", value=f"[adc] {adc.kind}", done=done["adc"], errors=None)
+    if "adc law" in done and isinstance(adc, LinearAdc) and (adc.gain != 1 or adc.offset_lsb != 0 or any(adc.inl_lsb)):
+        value = f"gain {adc.gain:g}, offset {adc.offset_lsb:g} LSB, {len(adc.inl_lsb)} knots of INL"
+        yield Loss(quantity="converter gain, offset, INL", value=value, done=done["adc law"], errors=None)
+    if "adc lines" in done and lines_differ(adc):
+        value = "[adc] " + ", ".join(key for key in LINE_KEYS if getattr(adc, key, ()))
+        yield Loss(quantity="converters that differ", value=value, done=done["adc lines"], errors=None)
 
 
 def _row_wires(tile: TileConfig, parameters: AnyParameters) -> tuple[TileConfig, AnyParameters, str] | None:

@@ -91,6 +91,8 @@ def code_law(bank: ConverterBank) -> CodeLaw | None:
         inl = tuple(adc.inl_lsb) if any(adc.inl_lsb) else ()
     elif isinstance(adc, RampAdc) and adc.ramp_curvature != 0:
         edges = tuple((ramp_levels(adc) + bank.smallest_code).tolist())
+    if isinstance(adc, LinearAdc) and any(map(any, adc.inl_line_lsb)):
+        raise InputError("tilemodel.torch covers one INL of all lines, not inl_line_lsb; leave it out or use TileModel")
     by_current = isinstance(adc, CcoAdc) and adc.i_half_ampere is not None
     if by_current or (isinstance(adc, SarAdc) and bank.bit_weight_lsb is not None and _unequal(bank)):
         raise InputError(
