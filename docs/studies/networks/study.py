@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from docs.studies.networks.packages import MINILM, MOVIES, SENTENCES
 from docs.studies.networks.page import draw, page
+from docs.studies.networks.peers import peers
 from docs.studies.networks.tiles import TILES
 from docs.studies.networks.training import SETTINGS
 from docs.studies.networks.work import N_EPOCH, SEED, Job, Size, against, jobs_of, prepare, run
@@ -34,6 +35,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     results = study(Size(), options.processes)
+    results["peers"] = peers(Size())
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (HERE / "networks.svg").write_text(draw(results))
     (HERE / "README.md").write_text(page(results))
