@@ -19,9 +19,6 @@ from tilemodel.variants import with_tables
 
 __all__ = ["Centred", "aihwkit_rows"]
 
-EQUAL = 1e-3
-"""Of the outputs' rms: below a code."""
-
 
 class Centred(nn.Module):
     """A linear layer in the middle of a tile's rows, where aihwkit puts it."""
@@ -120,8 +117,10 @@ class _Beside:
         ideal = nn.functional.linear(*arguments, self._mine.weight, self._mine.bias)
         size = _rms(mine - self._mine.bias)
         self.error, self.ideal_error = _rms(output - mine) / size, _rms(ideal - mine) / size
-        self.equal = float(((output - mine).abs() < EQUAL * size).double().mean())
         geometry = self._mine.geometry
+        scale = geometry.tiled(self._mine.weight).abs().amax(dim=1).amin(dim=0)
+        step = scale * self._mine.input_range / (geometry.tile.drive.n_tick_max * geometry.unit_level)
+        self.equal = float(((output - mine).abs() < 0.5 * step).double().mean())  # codes
         self.n_product = arguments[0][..., 0].numel() * geometry.n_tile_in * geometry.n_tile_out
         return output
 

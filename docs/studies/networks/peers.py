@@ -12,39 +12,37 @@ from docs.studies.networks.peer_exports import CLIPPED
 from docs.studies.networks.peer_lightning import lightning_rows, one_pass
 from docs.studies.networks.tiles import tile_called
 from docs.studies.networks.work import Size, untrained_task
-from tilemodel.config.tile import TileConfig
 from tilemodel.torch import Task, calibrate_ranges, convert, evaluate, tile_layers
 
 __all__ = ["peers"]
 
 NETWORK = "BERT"
+CONDITIONS = ("quantization", "wires", "together", "together_columns")
 N_LAYER = 1
 """Encoder layers that run in aihwkit: a minute of processor time each for the shortest text."""
 
 
 def peers(size: Size) -> dict[str, Any]:
-    """By tile, what each simulator gives, or that it is not installed; aihwkit on the hardest tile alone."""
-    task = untrained_task(NETWORK, size)
-    ours = {name: _ours(task, tile_called(name), size) for name in size.trained_tiles}
+    """What each simulator gives on the hardest tile, or that it is not installed."""
+    task, name = untrained_task(NETWORK, size), size.trained_tiles[-1]
+    tile = tile_called(name)
+    found = evaluate(task, tile, only=CONDITIONS, n_seed=size.n_seed, kept=size.folder / "scores")
+    analog = convert(task.network, tile)
+    calibrate_ranges(analog, task.calibration, clipped_fraction=CLIPPED)
+    quiet_second = one_pass(analog.eval(), task)[1]
+    layers = [layer for _, layer in tile_layers(analog)]
+    for layer in layers:
+        layer.set_read_noise(torch.Generator().manual_seed(0))
     return {
+        "tile": name,
         "n_token": sum(int(batch.mask.sum()) for (batch,), _ in task.batches),
-        "n_tile": sum(
-            layer.geometry.n_tile_in * layer.geometry.n_tile_out
-            for _, layer in tile_layers(convert(task.network, tile_called(size.trained_tiles[-1])))
-        ),
+        "n_tile": sum(layer.geometry.n_tile_in * layer.geometry.n_tile_out for layer in layers),
         "n_layer": N_LAYER,
-        "cpu_second": {name: found["cpu_second"] for name, found in ours.items()},
-        "lightning": _or_left_out(
-            lambda: [
-                {"tile": name, **row}
-                for name, found in ours.items()
-                for row in lightning_rows(task, tile_called(name), found["scores"], size.n_seed)
-            ]
-        ),
+        "quiet_second": quiet_second,
+        "cpu_second": one_pass(analog, task)[1],
+        "lightning": _or_left_out(lambda: list(lightning_rows(task, tile, dict(found.scores), size.n_seed))),
         "aihwkit": _or_left_out(
-            lambda: aihwkit_rows(
-                _first_layers(task.network), tile_called(size.trained_tiles[-1]), task.calibration, _shortest(task)
-            )
+            lambda: aihwkit_rows(_first_layers(task.network), tile, task.calibration, _shortest(task))
         ),
     }
 
@@ -73,19 +71,3 @@ def _or_left_out(work: Callable[[], Any]) -> Any:
         return work()
     except ImportError as error:
         return {"left_out": str(error)}
-
-
-def _ours(task: Task, tile: TileConfig, size: Size) -> dict[str, Any]:
-    """Scores by condition, and the processor time of a pass over the test set."""
-    found = evaluate(
-        task,
-        tile,
-        only=["quantization", "wires", "together", "together_columns"],
-        n_seed=size.n_seed,
-        kept=size.folder / "scores",
-    )
-    analog = convert(task.network, tile)
-    calibrate_ranges(analog, task.calibration, clipped_fraction=CLIPPED)
-    for _, layer in tile_layers(analog):
-        layer.set_read_noise(torch.Generator().manual_seed(0))
-    return {"scores": dict(found.scores), "cpu_second": one_pass(analog.eval(), task)[1]}

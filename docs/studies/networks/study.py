@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     results = study(Size(), options.processes)
+    torch.set_num_threads(1)
     results["peers"] = peers(Size())
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (HERE / "networks.svg").write_text(draw(results))
