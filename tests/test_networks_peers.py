@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from docs.studies.networks.networks import Batch
+from docs.studies.networks.page_peers import peers_section
 from docs.studies.networks.peer_aihwkit import aihwkit_rows
 from docs.studies.networks.peer_lightning import lightning_rows
 from tilemodel.torch import Task, evaluate
@@ -80,3 +81,10 @@ def test_the_exported_tile_computes_what_ours_does():
     assert exported["error_max"] < 1e-2 < 5e-2 < exported["ideal_error_median"]
     assert exported["error_median"] < 0.2 * own["error_median"]
     assert exported["logits"]["aihwkit"] == pytest.approx(exported["logits"]["ours"], abs=1e-2)
+
+
+@pytest.mark.torch
+def test_the_page_names_what_is_not_installed():
+    missing = {"left_out": "No module named 'aihwkit'"}
+    text = peers_section({"tile": "stress", "lightning": missing, "aihwkit": missing}, 10)
+    assert text.count("not run (No module named 'aihwkit')") == 2

@@ -46,14 +46,17 @@ in %, less digital in points; less what the tile model gives, in points; seconds
 |---|---|---|---|---|---|
 {lines}
 
-It divides `out_noise` by the root of a layer's number of tiles; the rows of own operands are multiplied by it. Its noise is drawn anew for every output; what IR drop takes is the same each time and follows the inputs."""
+- The first row must be the tile model's: inputs are quantized alike. The rows "all" of the tile model hold the oscillators too, which aihwkit-lightning lacks; the row "IR drop" is that and nothing else.
+- Random operands are not a network's: their outputs are off by more, and so is the noise that is made of them.
+- It divides `out_noise` by the root of a layer's number of tiles; own operands' is multiplied by it, and goes by each column's largest weight.
+- Its noise is drawn anew for every output; what IR drop takes is the same each time and follows the inputs."""
 
 
 def _aihwkit(peers: dict[str, Any], n_test: int) -> str:
     rows = peers["aihwkit"]
     if isinstance(rows, dict):
         return f"aihwkit 1.1.0: not run ({rows['left_out']})."
-    n_product = peers["n_token"] * peers["n_tile"]
+    n_product = peers["n_token"] * (peers["n_tile"] - 1) + n_test  # the head sees one vector a text
     lines = "\n".join(
         f"| {row['configuration']} | {100 * row['error_median']:.2g} ({100 * row['error_max']:.2g}) "
         f"| {100 * row['equal']:.2f} | {', '.join(f'{value:.4f}' for value in row['logits']['aihwkit'])} "
@@ -61,23 +64,23 @@ def _aihwkit(peers: dict[str, Any], n_test: int) -> str:
         for row in rows
     )
     row = rows[-1]
-    return f"""**aihwkit 1.1.0**, its IR-drop tile without read noise, in float32: the shortest test text ({row["n_token"]} tokens) through the first {peers["n_layer"]} of the encoder's layers and the head.
+    return f"""**aihwkit 1.1.0**, its IR-drop tile without read noise, in float32: the shortest test text ({row["n_token"]} tokens) through {peers["n_layer"]} of the encoder's layers and the head.
 Outputs of each layer against `TileLinear`'s on the same inputs: rms of the difference in % of the rms of the outputs, median (largest) over layers; outputs of equal codes;
-hours that the {n_test} test texts would take, by the time of a vector and tile ({peers["n_token"]} tokens, {peers["n_tile"]} tiles).
+hours that the {n_test} test texts would take, by the time of a vector and tile ({peers["n_token"]} tokens, {peers["n_tile"] - 1} tiles and the head's).
 
 | configuration | off by [%] | equal [%] | logits | s a vector and tile | test set [h] |
 |---|---|---|---|---|---|
 {lines}
 
 - `TileLinear`'s logits: {", ".join(f"{value:.4f}" for value in row["logits"]["ours"])}; digital: {", ".join(f"{value:.4f}" for value in row["logits"]["digital"])}, whose layers are off by {100 * row["ideal_error_median"]:.0f} % (median).
-- 8 segments: aihwkit's own default of segments and its trapezoid, on the tile's wires; exported: `make_rpu_config()`. Both with columns scaled and the clamps' offset subtracted, inputs in the middle of the tile's rows.
+- 8 segments: aihwkit's own default of segments and its trapezoid, on the tile's wires; exported: `make_rpu_config()`. Both with columns scaled and the clamps' offset subtracted, inputs in the middle of the tile's rows. Codes that differ in the exported one are float32's: aihwkit keeps its weights in it.
 - The tile model took {peers["quiet_second"]:.0f} s for the test set without read noise: {_ratio(peers, rows, n_product)}."""
 
 
 def _ratio(peers: dict[str, Any], rows: list[dict[str, Any]], n_product: int) -> str:
     ours = peers["quiet_second"]
     return ", ".join(
-        f"{row['cpu_second'] / row['n_product'] * n_product / ours:.2g} times faster than {row['configuration']}"
+        f"{float(format(row['cpu_second'] / row['n_product'] * n_product / ours, '.2g')):,.0f} times faster than {row['configuration']}"
         for row in rows
     )
 
