@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from docs.studies.networks.page_peers import peers_section
 from reports.style import BLUE, GREY, LEGEND_ABOVE, LIGHT_BLUE, STYLE, svg_text
 
 __all__ = ["draw", "page"]
@@ -69,7 +70,16 @@ def draw(results: dict[str, Any]) -> str:
 def page(results: dict[str, Any]) -> str:
     """The README."""
     return (
-        "\n\n".join([_head(results), _answers(results), _untrained(results), _trained_tables(results), _tail(results)])
+        "\n\n".join(
+            [
+                _head(results),
+                _answers(results),
+                _untrained(results),
+                _trained_tables(results),
+                *([peers_section(results["peers"], results["n_test"])] if "peers" in results else []),
+                _tail(results),
+            ]
+        )
         + "\n"
     )
 

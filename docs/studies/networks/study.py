@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from docs.studies.networks.packages import MINILM, MOVIES, SENTENCES
 from docs.studies.networks.page import draw, page
+from docs.studies.networks.peers import peers
 from docs.studies.networks.tiles import TILES
 from docs.studies.networks.training import SETTINGS
-from docs.studies.networks.work import N_EPOCH, SEED, Job, Size, jobs_of, prepare, run
-from tilemodel.paired import paired_difference
+from docs.studies.networks.work import N_EPOCH, SEED, Job, Size, against, jobs_of, prepare, run
 
 HERE = Path(__file__).parent
 
@@ -36,6 +36,8 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     results = study(Size(), options.processes)
+    torch.set_num_threads(1)
+    results["peers"] = peers(Size())
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (HERE / "networks.svg").write_text(draw(results))
     (HERE / "README.md").write_text(page(results))
@@ -78,7 +80,7 @@ def _untrained(scores: dict[Job, dict[str, np.ndarray]]) -> Iterator[dict[str, A
                     "network": job.network,
                     "tile": job.tile,
                     "condition": name,
-                    **_against(values, found["digital"]),
+                    **against(values, found["digital"]),
                 }
 
 
@@ -93,8 +95,8 @@ def _trained(scores: dict[Job, dict[str, np.ndarray]]) -> Iterator[dict[str, Any
         plain = stacked[network, tile, "plain"]
         for name, values in found.items():
             row = {"network": network, "tile": tile, "arm": arm, "condition": name}
-            gained = _against(values, plain[name])
-            lost = _against(values, plain["digital"])
+            gained = against(values, plain[name])
+            lost = against(values, plain["digital"])
             yield row | lost | {f"over_plain_{key}": gained[key] for key in ("difference", "low", "high")}
 
 
@@ -102,13 +104,6 @@ def _by_condition(runs: list[tuple[int, dict[str, np.ndarray]]]) -> dict[str, np
     """[n_seed, n_example], seeds in order."""
     ordered = [found for _, found in sorted(runs, key=lambda one: one[0])]
     return {name: np.concatenate([found[name] for found in ordered]) for name in ordered[0]}
-
-
-def _against(values: np.ndarray, baseline: np.ndarray) -> dict[str, float]:
-    if len(baseline) == 1:
-        baseline = np.broadcast_to(baseline, values.shape)
-    found = paired_difference(values, baseline)
-    return {"score": float(values.mean()), "difference": found.mean, "low": found.low, "high": found.high}
 
 
 if __name__ == "__main__":

@@ -28,10 +28,23 @@ from docs.studies.networks.texts import Split, movie_snippets, uci_sentences
 from docs.studies.networks.tiles import TILES, tile_called
 from docs.studies.networks.training import SETTINGS, trained_plainly, trained_through, trained_with_noise
 from tilemodel.config.tile import TileConfig
+from tilemodel.paired import paired_difference
 from tilemodel.torch import Task, calibrate_ranges, convert, evaluate, tile_layers
 from tilemodel.torch.kept_scores import digest
 
-__all__ = ["ALONE", "ARMS", "FROZEN", "NETWORKS", "Job", "Size", "jobs_of", "prepare", "run"]
+__all__ = [
+    "ALONE",
+    "ARMS",
+    "FROZEN",
+    "NETWORKS",
+    "Job",
+    "Size",
+    "against",
+    "jobs_of",
+    "prepare",
+    "run",
+    "untrained_task",
+]
 
 SEED = 0
 N_EPOCH = 3
@@ -93,11 +106,24 @@ def prepare(network: str, size: Size) -> None:
     _digital(network, size)
 
 
+def untrained_task(network: str, size: Size) -> Task:
+    """The digital network, with the test set and the texts for calibration."""
+    return _task(_digital(network, size), network, size)
+
+
+def against(values: np.ndarray, baseline: np.ndarray) -> dict[str, float]:
+    """The mean of scores [n_seed, n_example], and their paired difference from others; one draw stands for all."""
+    n_seed = max(len(values), len(baseline))
+    values, baseline = (np.broadcast_to(each, (n_seed, each.shape[1])) for each in (values, baseline))
+    found = paired_difference(values, baseline)
+    return {"score": float(values.mean()), "difference": found.mean, "low": found.low, "high": found.high}
+
+
 def run(job: Job, size: Size) -> dict[str, np.ndarray]:
     """Scores [n_seed, n_example] by condition."""
     tile = tile_called(job.tile)
     if job.arm is None:
-        task = _task(_digital(job.network, size), job.network, size)
+        task = untrained_task(job.network, size)
         found = evaluate(task, tile, n_seed=size.n_draw, kept=size.folder / "scores", only=_conditions(job))
         scores = dict(found.scores)
         if job.network == FROZEN:
