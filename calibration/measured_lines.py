@@ -67,4 +67,6 @@ def _largest(values: Sequence[float | None]) -> tuple[int, float] | None:
 
 def _ends(more: MeasuredStatistics, name: str, index: int) -> str:
     low, high = getattr(more, f"{name}_low")[index], getattr(more, f"{name}_high")[index]
+    if low is None or high is None:
+        return f"{'unknown: too few outputs':26s}"
     return f"{low:11.6g} to {high:<11.6g}"
