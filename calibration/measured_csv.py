@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from array import array
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -65,18 +66,18 @@ def _waveforms(tile: TileConfig, path: Path, rows: "csv.DictReader[str]", ticks:
         raise InputError(
             f"{path}: waveforms of this tile need columns {', '.join((*needed, *_SAMPLE))}; got {', '.join(names)}"
         )
-    samples: dict[tuple[int, ...], list[tuple[float, ...]]] = {}
+    samples: dict[tuple[int, ...], array[float]] = {}
     ends = {"vector": len(ticks), "line": n_line, "pass": len(passes)}
     for row in rows:
         where = f"{path} line {rows.line_num}"
         place = tuple(_index(row[name], ends[name], name, where) for name in needed)
-        samples.setdefault(place, []).append(tuple(_number(row[name], name, where) for name in _SAMPLE))
+        samples.setdefault(place, array("d")).extend(_number(row[name], name, where) for name in _SAMPLE)
     charge, change = np.full((2, len(ticks), n_line, len(passes)), np.nan)
     for place, points in samples.items():
         where = f"{path}: {_words(needed, place)}"
-        time, current = np.array(points).T
-        window = tile.t_window_second(passes[place[2] if place[2:] else 0].n_tick_max)
-        index = (*place[:2], place[2] if place[2:] else 0)
+        time, current = np.asarray(points).reshape(-1, 2).T
+        index = (*place, 0)[:3]
+        window = tile.t_window_second(passes[index[2]].n_tick_max)
         charge[index], change[index] = charge_in_window(time, current, window, where)
     factor = np.array([drive.factor for drive in passes], dtype=np.float64)
     error = float(np.nanmax(change @ np.abs(factor), initial=0.0))
