@@ -35,6 +35,7 @@ def test_the_reduced_study_runs_and_goes_on_from_what_is_kept(tmp_path):
         n_train=64,
         n_epoch=1,
         n_seed=1,
+        n_draw=1,
         tiles=("stress",),
         trained_tiles=("stress",),
         networks=("ALBERT",),

@@ -60,6 +60,7 @@ def study(size: Size, n_process: int) -> dict[str, Any]:
         "training": SETTINGS,
         "tiles": TILES,
         "n_seed": size.n_seed,
+        "n_draw": size.n_draw,
         "n_test": size.n_test,
         "packages": {item.name: item.sha256 for item in (MINILM, SENTENCES, MOVIES)},
         "untrained": list(_untrained(scores)),

@@ -53,8 +53,11 @@ class Size:
     n_train: int = 100_000
     n_epoch: int = N_EPOCH
     n_seed: int = 3
+    """Runs of each way of training, with as many draws of noise."""
+    n_draw: int = 2
+    """Draws of noise of what is not trained."""
     tiles: tuple[str, ...] = tuple(TILES)
-    trained_tiles: tuple[str, ...] = ("0.35 ohm", "stress")
+    trained_tiles: tuple[str, ...] = ("stress",)
     networks: tuple[str, ...] = tuple(NETWORKS)
     folder: Path = CACHE / "work"
 
@@ -71,18 +74,18 @@ class Job:
 
 
 def jobs_of(size: Size) -> list[Job]:
-    """All of the study, the hardest tile first, what is trained before what is not."""
+    """All of the study."""
     arms = [
         Job(network=network, tile=tile, arm=arm, arm_tile=tile if arm == "tile" else None, seed=seed)
-        for tile in reversed(size.trained_tiles)
+        for seed in range(size.n_seed)
+        for tile in size.trained_tiles
         for arm in reversed(ARMS)
         for network in size.networks
         if network != FROZEN
-        for seed in range(size.n_seed)
     ]
     plain = [Job(network=network, tile=tile) for network in size.networks for tile in size.tiles]
-    n_hardest = len(arms) // max(1, len(size.trained_tiles))
-    return [*arms[:n_hardest], *plain, *arms[n_hardest:]]
+    n_first = 2 * len(arms) // max(2, size.n_seed)
+    return [*arms[:n_first], *plain, *arms[n_first:]]
 
 
 def prepare(network: str, size: Size) -> None:
@@ -95,7 +98,7 @@ def run(job: Job, size: Size) -> dict[str, np.ndarray]:
     tile = tile_called(job.tile)
     if job.arm is None:
         task = _task(_digital(job.network, size), job.network, size)
-        found = evaluate(task, tile, n_seed=size.n_seed, kept=size.folder / "scores", only=_conditions(job))
+        found = evaluate(task, tile, n_seed=size.n_draw, kept=size.folder / "scores", only=_conditions(job))
         scores = dict(found.scores)
         if job.network == FROZEN:
             scores |= _with_head_of_the_tile(job, tile, size)
@@ -198,7 +201,7 @@ def _with_head_of_the_tile(job: Job, tile: TileConfig, size: Size) -> dict[str, 
 
     key = ["head", digest(start), digest(texts), tile.sha256()]
     task = _task(_kept(copy.deepcopy(start), key, made, size), job.network, size)
-    found = evaluate(task, tile, only=["together"], n_seed=size.n_seed, kept=size.folder / "scores")
+    found = evaluate(task, tile, only=["together"], n_seed=size.n_draw, kept=size.folder / "scores")
     return {"together_head": found.scores["together"]}
 
 
