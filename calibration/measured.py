@@ -1,9 +1,6 @@
 """The user's own data: charges or codes of a tile, from a chip or another simulator, with what was applied to it."""
 
-import csv
 import hashlib
-import io
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +8,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.measured_csv import read_csv
+from calibration.waveforms import WindowCharges, charges_of_waveforms
 from tilemodel.config.adc import CcoAdc, LinearAdc
 from tilemodel.config.arrays import load_arrays
 from tilemodel.config.errors import InputError
 from tilemodel.config.layout import line_count
-from tilemodel.config.load import read_limited
 from tilemodel.config.operands import (
     Conductances,
     check_conductances,
@@ -33,7 +31,6 @@ Quantity = Literal["charge_line_coulomb", "charge_coulomb", "code_line", "code"]
 
 QUANTITIES: tuple[Quantity, ...] = ("charge_line_coulomb", "charge_coulomb", "code_line", "code")
 """What data may hold, the most telling first."""
-_MAX_CSV_BYTES = 200_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +44,8 @@ class MeasuredData:
     conductances: Conductances
     ticks: NDArray[np.int64]
     """[n_vec, n_row]"""
+    integration_error_coulomb: float | None = None
+    """Of charges integrated from waveforms: the largest change of one if every second sample is left out."""
 
     @property
     def unit(self) -> Literal["coulomb", "LSB"]:
@@ -75,7 +74,8 @@ def read_measured(
 ) -> MeasuredData:
     """Read an .npz (an array named as one of `QUANTITIES`; `tilemodel spice` writes such) or a .csv.
 
-    The CSV has a line an output: `vector`, `column` (or `line`), and `charge_coulomb` or `code`. Operands come from
+    The CSV has a line an output: `vector`, `column` (or `line`), and `charge_coulomb` or `code`. Waveforms
+    (`time_second` and `current_ampere`, in a CSV a line a sample) become `charge_line_coulomb`. Operands come from
     the files `weights` and `inputs` (as in `tilemodel mvm`), or from an npz's own `weights` (or `g_plus`, `g_minus`)
     and `inputs`. `quantity`: which to take where there are several (default: the first of `QUANTITIES`).
     Raises `InputError` naming what is missing or does not fit `tile`.
@@ -84,18 +84,22 @@ def read_measured(
     arrays = load_arrays(path) if path.suffix != ".csv" else {}
     conductances = load_conductances(tile, weights) if weights else _own_conductances(tile, arrays, path)
     ticks = load_ticks(tile, inputs) if inputs else _own_ticks(tile, arrays, path)
-    if path.suffix == ".csv":
-        arrays = _read_csv(tile, path, len(ticks))
-    found = [name for name in QUANTITIES if name in arrays]
+    outputs = read_csv(tile, path, ticks) if path.suffix == ".csv" else _own_outputs(tile, arrays, ticks, path)
+    error = None
+    if isinstance(outputs, WindowCharges):
+        error = outputs.error_coulomb
+        outputs = arrays | {"charge_line_coulomb": outputs.charge_line_coulomb}
+    found = [name for name in QUANTITIES if name in outputs]
     if not found or (quantity is not None and quantity not in found):
-        raise InputError(f"{path}: holds {sorted(arrays)}; expected {quantity or ' or '.join(QUANTITIES)}")
+        raise InputError(f"{path}: holds {sorted(outputs)}; expected {quantity or ' or '.join(QUANTITIES)}")
     chosen = quantity or found[0]
     data = MeasuredData(
         name=path.name,
         quantity=chosen,
-        values=np.asarray(arrays[chosen], dtype=np.float64),
+        values=np.asarray(outputs[chosen], dtype=np.float64),
         conductances=conductances,
         ticks=ticks,
+        integration_error_coulomb=error if chosen == "charge_line_coulomb" else None,
     )
     check_measured(tile, data, str(path))
     return data
@@ -118,6 +122,19 @@ def check_measured(tile: TileConfig, data: MeasuredData, where: str) -> None:
         )
 
 
+def _own_outputs(
+    tile: TileConfig, arrays: dict[str, NDArray[Any]], ticks: NDArray[np.int64], path: Path
+) -> dict[str, NDArray[Any]] | WindowCharges:
+    """The npz's arrays, or charges of its waveforms."""
+    if "current_ampere" not in arrays:
+        return arrays
+    if "charge_line_coulomb" in arrays:
+        raise InputError(f"{path}: holds charge_line_coulomb and current_ampere; leave one of them out")
+    if "time_second" not in arrays:
+        raise InputError(f"{path}: current_ampere needs time_second [n_time] beside it")
+    return charges_of_waveforms(tile, ticks, arrays["time_second"], arrays["current_ampere"], str(path))
+
+
 def _own_conductances(tile: TileConfig, arrays: dict[str, NDArray[Any]], path: Path) -> Conductances:
     pairs = {name: arrays[name] for name in ("g_plus", "g_minus", "g_minor_plus", "g_minor_minus") if name in arrays}
     if {"g_plus", "g_minus"} <= set(pairs):
@@ -134,46 +151,3 @@ def _own_ticks(tile: TileConfig, arrays: dict[str, NDArray[Any]], path: Path) ->
         if name in arrays:
             return ticks_from_inputs(tile, arrays[name])
     raise InputError(f"{path}: no inputs; add an array inputs to the npz, or give --inputs")
-
-
-def _read_csv(tile: TileConfig, path: Path, n_vec: int) -> dict[str, FloatArray]:
-    """The outputs of a CSV, each where its line says, NaN elsewhere."""
-    try:
-        text = read_limited(path, _MAX_CSV_BYTES, "measured outputs (CSV)").decode("utf-8-sig")
-        rows = csv.DictReader(io.StringIO(text))
-        names = rows.fieldnames or []
-        quantity = next((name for name in ("charge_coulomb", "code") if name in names), None)
-        place = next((name for name in ("line", "column") if name in names), None)
-        if quantity is None or place is None or "vector" not in names:
-            raise InputError(
-                f"{path}: expected columns vector, column (or line), and charge_coulomb or code; "
-                f"got {', '.join(names) or 'none'}"
-            )
-        width = line_count(tile) if place == "line" else tile.array.n_col
-        values = np.full((n_vec, width), np.nan)
-        for row in rows:
-            where = f"{path} line {rows.line_num}"
-            index = _index(row["vector"], n_vec, "vector", where), _index(row[place], width, place, where)
-            if not math.isnan(values[index]):
-                raise InputError(f"{where}: vector {index[0]}, {place} {index[1]} was given before")
-            values[index] = _number(row[quantity], quantity, where)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a CSV file of plain text: {error}") from None
-    of_line = {"charge_coulomb": "charge_line_coulomb", "code": "code_line"}
-    return {of_line[quantity] if place == "line" else quantity: values}
-
-
-def _index(text: str | None, end: int, name: str, where: str) -> int:
-    if text is None or not text.strip().isdecimal() or len(text) > 9 or int(text) >= end:
-        raise InputError(f"{where}: {name}: expected a whole number from 0 to {end - 1}, got {text!r}")
-    return int(text)
-
-
-def _number(text: str | None, name: str, where: str) -> float:
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"{where}: {name}: expected a number, got {text!r}; leave out what was not measured")
-    return value

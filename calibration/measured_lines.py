@@ -47,6 +47,11 @@ def _residual_lines(more: MeasuredStatistics | SetStatistics, n_observation: int
         f"{more.rms:.3g}, largest {more.largest:.3g} {more.unit}"
     ]
     place = "bit line" if more.quantity in ("charge_line_coulomb", "code_line") else "column"
+    if more.integration_error_coulomb is not None:
+        lines.append(
+            f"{of_set}charges are integrals of waveforms; without every second sample one changes by up to "
+            f"{more.integration_error_coulomb:.3g} coulomb"
+        )
     if column is not None:
         lines.append(f"{of_set}largest mean residual of a {place}: {column[1]:.3g} {more.unit} ({place} {column[0]})")
     if row is not None:
@@ -62,4 +67,6 @@ def _largest(values: Sequence[float | None]) -> tuple[int, float] | None:
 
 def _ends(more: MeasuredStatistics, name: str, index: int) -> str:
     low, high = getattr(more, f"{name}_low")[index], getattr(more, f"{name}_high")[index]
+    if low is None or high is None:
+        return f"{'unknown: too few outputs':26s}"
     return f"{low:11.6g} to {high:<11.6g}"

@@ -82,6 +82,7 @@ def _residuals(data: MeasuredData, residual: FloatArray, inputs: FloatArray, n_s
         "quantity": data.quantity,
         "unit": data.unit,
         "n_saturated": n_saturated,
+        "integration_error_coulomb": data.integration_error_coulomb,
         "rms": float(np.sqrt(np.mean(left**2))),
         "largest": float(np.abs(left).max()),
         "column_mean": _plain(_by_column(residual, 1)),

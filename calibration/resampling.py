@@ -12,6 +12,10 @@ _LARGEST_LEVERAGE = 0.99
 # Numbers held at a time: draws times residuals, and residuals times pairs of parameters
 _BLOCK = 4_000_000
 _PAIRS_BLOCK = 40_000_000
+# Directions in which a draw tells less than this share of the most that it tells in any
+_BLIND = 1e-10
+# Stands for infinity, between which and a number there is a middle
+_FAR = 1e200
 
 
 def resampled_interval(
@@ -27,9 +31,10 @@ def resampled_interval(
     One Gauss-Newton step from the fit for each draw. Residuals are divided by what the fit took from them,
     sqrt(1 - leverage). The ends are the draws of rank p (n_resample + 1): between them a new draw falls as often as
     `confidence` says, however few the draws; the usual quantile, of rank p (n_resample - 1) + 1, lies further in.
+    A draw may leave out what determines a parameter: it counts as beyond either end, NaN where such draws reach it.
     `jacobian` [n, n_free], `residual` [n], `covariance` (J^T J)^-1.
     """
-    root = np.linalg.cholesky(covariance)
+    root: FloatArray = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
     white = jacobian @ root  # orthonormal columns
     leverage = np.clip((white**2).sum(axis=1), 0.0, _LARGEST_LEVERAGE)
     spread = residual / np.sqrt(1 - leverage)
@@ -46,7 +51,31 @@ def resampled_interval(
         else:
             information = np.array([white.T @ (each_time[:, np.newaxis] * white) for each_time in times])
         pull = (times * spread) @ white
-        shifts.append(-np.linalg.solve(information, pull[..., np.newaxis])[..., 0] @ root.T)
+        shifts.append(-_steps(information, pull, root))
+    return _ends(np.concatenate(shifts), confidence)
+
+
+def _steps(information: FloatArray, pull: FloatArray, root: FloatArray) -> FloatArray:
+    """Gauss-Newton steps of draws [n_draw, n_free]; NaN for a parameter that a draw does not determine."""
+    try:
+        steps: FloatArray = np.linalg.solve(information, pull[..., np.newaxis])[..., 0] @ root.T
+        return steps
+    except np.linalg.LinAlgError:
+        if len(information) > 1:
+            pairs = zip(information, pull, strict=True)
+            return np.concatenate([_steps(one[np.newaxis], its_pull[np.newaxis], root) for one, its_pull in pairs])
+    value, vector = np.linalg.eigh(information[0])
+    blind = value <= _BLIND * value[-1]
+    seen = vector[:, ~blind]
+    step: FloatArray = root @ (seen @ (seen.T @ pull[0] / value[~blind]))
+    reach = np.linalg.norm(root @ vector[:, blind], axis=1)
+    step[reach > _BLIND * np.linalg.norm(root, axis=1)] = np.nan
+    return step[np.newaxis]
+
+
+def _ends(shifts: FloatArray, confidence: float) -> FloatArray:
+    """Ends of the interval, [2, n_free]; draws that say nothing of a parameter lie beyond both; NaN there."""
     tails = (0.5 - confidence / 2, 0.5 + confidence / 2)
-    ends: FloatArray = np.quantile(np.concatenate(shifts), tails, axis=0, method="weibull")
-    return ends
+    far = (np.where(np.isnan(shifts), beyond, shifts) for beyond in (-_FAR, _FAR))
+    ends = np.stack([np.quantile(*both, axis=0, method="weibull") for both in zip(far, tails, strict=True)])
+    return np.where(np.abs(ends) < _FAR / 1e6, ends, np.nan)

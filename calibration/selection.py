@@ -30,7 +30,12 @@ SIGNIFICANCE = 0.05
 """Of the F-test."""
 _ONE = ("g_factor", "adc.gain", "adc.gain_line")
 # No finite value of these is ideal: the tile file's is the simpler model
-_STATED = ("read_out.circuit.ratio", "adc.f_hertz_per_ampere", "adc.i_half_ampere")
+_STATED = (
+    "read_out.circuit.ratio",
+    "read_out.circuit.unity_gain_hertz",
+    "adc.f_hertz_per_ampere",
+    "adc.i_half_ampere",
+)
 
 
 def ideal_value(tile: TileConfig, name: str) -> float | None:

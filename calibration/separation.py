@@ -15,6 +15,8 @@ _GAINS = {
     "read_out.circuit.ratio",
     "adc.f_hertz_per_ampere",
 }
+_LINE_CAPACITANCE = "wires.c_bit_line_farad"
+_OP_AMP = "read_out.circuit.unity_gain_hertz"
 _OFFSETS = {"v_clamp_volt", "adc.offset_lsb", "adc.offset_line_lsb"}
 _LINES = {"adc.gain_line", "adc.offset_line_lsb", "adc.inl_line_lsb"}
 _BENDING = {"device_curvature_per_volt2", "polarity_asymmetry"}
@@ -54,6 +56,15 @@ _EXPERIMENTS: tuple[tuple[Callable[[set[str]], bool], str], ...] = (
     (
         lambda group: len(group & _GAINS) > 1,
         "little but their product acts: fix one of them from a measurement of its own",
+    ),
+    (
+        lambda group: _OP_AMP in group,
+        "bit lines that hold different sums of conductances: a slow op-amp acts as a resistance in front of them",
+    ),
+    (
+        lambda group: _LINE_CAPACITANCE in group,
+        "a window that cuts the tail (read_out.window = 'cut'): several t_tail_second, each a data set, under vectors "
+        "whose longest pulses end with it",
     ),
     (
         lambda group: len(group & _OFFSETS) > 1,

@@ -19,8 +19,10 @@ INL_KNOTS = 5
 TILE_KEYS = {
     "wires.r_terminal_ohm": (10.0, 0.0, 1e9),
     "wires.r_driver_ohm": (10.0, 0.0, 1e9),
+    "wires.c_bit_line_farad": (1e-15, 0.0, 1e-6),
     "read_out.circuit.r_clamp_ohm": (10.0, 0.0, 1e9),
     "read_out.circuit.ratio": (0.1, 1e-6, 1e6),
+    "read_out.circuit.unity_gain_hertz": (1e9, 1e3, 1e15),
     "adc.gain": (0.1, 1e-3, 1e3),
     "adc.offset_lsb": (1.0, -1e9, 1e9),
     "adc.f_hertz_per_ampere": (1e13, 1.0, 1e24),

@@ -17,6 +17,8 @@ class _Residuals(Section):
     unit: Literal["coulomb", "LSB"]
     n_saturated: int
     """Codes left out because a converter was at its end."""
+    integration_error_coulomb: NotNegative | None = None
+    """Of charges integrated from waveforms: the largest change of one if every second sample is left out."""
     rms: float
     largest: float
     column_mean: list[float | None]

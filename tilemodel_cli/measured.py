@@ -22,7 +22,7 @@ def add_measured(parser: argparse.ArgumentParser) -> None:
         "--data",
         metavar="DATA.npz|DATA.csv",
         action="append",
-        help="charges or codes of this tile, from a chip or a simulator, in place of ngspice runs; may be repeated",
+        help="charges, codes or waveforms of this tile, from chip or simulator, not from ngspice runs; may be repeated",
     )
     group.add_argument(
         "--data-tile",
