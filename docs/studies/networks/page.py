@@ -92,7 +92,7 @@ def _head(results: dict[str, Any]) -> str:
     return f"""# BERT and ALBERT through the tile, and training that knows it
 
 Written by `make study` (docs/studies/networks/study.py). Every linear layer runs on IBM's pair of lines (512 x 512, 25 uS, 8-bit pulse widths, clamps 0.5 mV off, published read noise, no
-programming noise), each column of each tile scaled by its largest weight, input ranges calibrated on 200 training texts. {results["n_test"]} test texts; {results["n_draw"]} draws of noise without training, {results["n_seed"]} runs of each way of training, with a draw each. Differences are paired by example and
+programming noise), each column of each tile scaled by its largest weight, input ranges calibrated on 200 training texts. {results["n_test"]} test texts; {results["n_draw"]} draw(s) of noise without training, {results["n_seed"]} runs of each way of training, with a draw each. Differences are paired by example and
 seed; intervals hold 95 % (`tilemodel/paired.py`).
 
 | tile | bit line [ohm a cell] | oscillator [MHz/uA] | sigma of a read, times the published |
