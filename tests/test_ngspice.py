@@ -91,7 +91,7 @@ def test_an_interrupt_ends_the_simulators_and_leaves_nothing(fake, tmp_path, num
     while not _sleepers(marker) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(number)
-    _, message = process.communicate(timeout=20)
+    _, message = process.communicate(timeout=60)
     assert process.returncode == (130 if number == signal.SIGINT else 143)
     assert "nothing was written" in message
     assert not _sleepers(marker)

@@ -50,7 +50,7 @@ def test_a_calibration_goes_on_without_the_runs_that_had_finished(fake, tmp_path
         time.sleep(0.05)
     time.sleep(1.0)
     process.send_signal(number)
-    assert process.wait(timeout=20) == (130 if number == signal.SIGINT else 143)
+    assert process.wait(timeout=60) == (130 if number == signal.SIGINT else 143)
     said = _all_of(shown)
     assert "2/5 [" in said  # the bar: runs done of all, time gone < time left
     assert "<" in said.split("2/5 [")[1].split("]")[0]
