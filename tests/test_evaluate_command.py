@@ -150,7 +150,7 @@ class TestWithTorch:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_an_interrupted_evaluation_says_that_it_goes_on(self, files, number):
         command = [sys.executable, "-m", "tilemodel_cli.main", *EVALUATE, "--only", "wires,adc,chip", "--store", "kept"]
-        environment = {**os.environ, "TASK_SECOND": "0.3", "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "TASK_SECOND": "1", "PYTHONPATH": str(ROOT)}
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
             deadline = time.monotonic() + 60
             while time.monotonic() < deadline and not list(files.glob("kept/*.scores")):
