@@ -73,7 +73,7 @@ hours that the {n_test} test texts would take, by the time of a vector and tile 
 {lines}
 
 - `TileLinear`'s logits: {", ".join(f"{value:.4f}" for value in row["logits"]["ours"])}; digital: {", ".join(f"{value:.4f}" for value in row["logits"]["digital"])}, whose layers are off by {100 * row["ideal_error_median"]:.0f} % (median).
-- 8 segments: aihwkit's own default of segments and its trapezoid, on the tile's wires; exported: `make_rpu_config()`. Both with columns scaled and the clamps' offset subtracted, inputs in the middle of the tile's rows. Codes that differ in the exported one are float32's: aihwkit keeps its weights in it.
+- 8 segments: aihwkit's own default of segments and its trapezoid, on the tile's wires; exported: `make_rpu_config()`. Both with columns scaled and the clamps' offset subtracted, inputs in the middle of the tile's rows. aihwkit keeps its weights in float32, which is the likely cause of the codes that differ in the exported one.
 - The tile model took {peers["quiet_second"]:.0f} s for the test set without read noise: {_ratio(peers, rows, n_product)}."""
 
 

@@ -8,7 +8,6 @@ import argparse
 import json
 import multiprocessing
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -46,7 +45,6 @@ def main() -> int:
 
 def study(size: Size, n_process: int) -> dict[str, Any]:
     """All jobs, side by side; the tables of the page."""
-    started = time.monotonic()
     jobs = jobs_of(size)
     scores: dict[Job, dict[str, np.ndarray]] = {}
     spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
@@ -67,7 +65,6 @@ def study(size: Size, n_process: int) -> dict[str, Any]:
         "packages": {item.name: item.sha256 for item in (MINILM, SENTENCES, MOVIES)},
         "untrained": list(_untrained(scores)),
         "trained": list(_trained(scores)),
-        "minutes_of_the_last_run": round((time.monotonic() - started) / 60, 1),
     }
 
 
