@@ -7,7 +7,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from docs.studies.networks.page_peers import peers_section
-from reports.style import BLUE, GREY, LEGEND_ABOVE, LIGHT_BLUE, STYLE, svg_text
+from reports.style import BLUE, GREY, LIGHT_BLUE, STYLE, svg_text
 
 __all__ = ["draw", "page"]
 
@@ -50,20 +50,20 @@ def draw(results: dict[str, Any]) -> str:
                     values,
                     0.25,
                     color=COLOURS[arm],
-                    label=f"trained on {ARMS[arm]}",
+                    label=f"trained {ARMS[arm]}",
                     edgecolor="black",
                     linewidth=0.4,
                 )
                 axes.errorbar(places, values, errors, fmt="none", color="black", elinewidth=0.8, capsize=2)
             axes.axhline(0.0, color="black", linewidth=0.8)
-            axes.set_xticks(
-                range(len(SHOWN)), [LABELS[name].replace(", ", ",\n") for name in SHOWN], rotation=30, ha="right"
-            )
+            names = [LABELS[name].replace(", ", ",\n").replace(" ", "\n") for name in SHOWN]
+            axes.set_xticks(range(len(SHOWN)), names)
             axes.grid(visible=False, axis="x")
             axes.set_axisbelow(True)
             axes.text(0.02, 0.04, network, transform=axes.transAxes, fontweight="bold")
         panels[0].set_ylabel("accuracy, less plain digital [points]")
-        panels[0].legend(**{**LEGEND_ABOVE, "ncols": 3})
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=3)
         return svg_text(figure)
 
 
