@@ -17,8 +17,8 @@ def test_the_page_is_what_the_results_give():
 
 
 @pytest.mark.torch
-def test_the_reduced_study_runs_and_goes_on_from_what_is_kept(tmp_path):
-    """ALBERT, 40 texts, one tile: every way of training, every condition; the second time from what is kept."""
+def test_the_reduced_study_runs(tmp_path):
+    """ALBERT, 40 texts, one tile: every way of training, every condition."""
     if find_spec("torch") is None or find_spec("transformers") is None:
         pytest.skip("torch or transformers is not installed")
     from docs.studies.networks.packages import MINILM, SENTENCES, unpacked
@@ -46,8 +46,3 @@ def test_the_reduced_study_runs_and_goes_on_from_what_is_kept(tmp_path):
     assert {"digital", "wires", "adc", "read_noise", "together"} <= {row["condition"] for row in found["untrained"]}
     assert all(0 <= row["score"] <= 1 for row in found["untrained"] + found["trained"])
     assert page(found).count("| IR drop |") == 2
-    kept = sorted(tmp_path.rglob("*.*"))
-    again = study(size, 1)
-    assert sorted(tmp_path.rglob("*.*")) == kept
-    assert again["trained"] == found["trained"]
-    assert again["untrained"] == found["untrained"]
