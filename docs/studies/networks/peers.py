@@ -35,6 +35,7 @@ def peers(size: Size) -> dict[str, Any]:
         layer.set_read_noise(torch.Generator().manual_seed(0))
     return {
         "tile": name,
+        "n_seed": size.n_seed,
         "n_token": sum(int(batch.mask.sum()) for (batch,), _ in task.batches),
         "n_tile": sum(layer.geometry.n_tile_in * layer.geometry.n_tile_out for layer in layers),
         "n_layer": N_LAYER,
