@@ -133,10 +133,14 @@ class TileLinear(nn.Module):
         if not self.geometry.is_linear:
             raise InputError("compensate: gated tiles need an operating point; see tilemodel.compensate")
         weights = self.tile_weights()
+        close = 0.1 * torch.finfo(weights.dtype).eps
         tile, n_tile = self.geometry.tile, self.geometry.n_tile_out
         padded = torch.nn.functional.pad(weights, (0, self.geometry.n_unused)).cpu().double().numpy()
         found = [
-            [compensate(part, tile, parameters=self.geometry.parameters, scale="fit") for part in parts]
+            [
+                compensate(part, tile, parameters=self.geometry.parameters, scale="fit", tolerance=close)
+                for part in parts
+            ]
             for parts in (np.split(row, n_tile, axis=1) for row in padded)
         ]
         layouts = [[cell_layout(tile, one.conductances).g_siemens for one in row] for row in found]
