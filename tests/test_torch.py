@@ -25,7 +25,7 @@ from tilemodel.parameters import parameters_from_tile
 from tilemodel.solvers import ladder
 from tilemodel.torch import TileLinear, calibrate_ranges, convert, tile_layers
 from tilemodel.torch.gated import gated_charges
-from tilemodel.torch.ladder import transfer_to_clamp
+from tilemodel.torch.ladder import adjoint_by_rows, transfer_adjoint, transfer_by_rows, transfer_to_clamp
 from tilemodel.variants import with_tables
 
 pytestmark = pytest.mark.torch
@@ -228,6 +228,18 @@ def test_ladder_is_the_numpy_one_and_its_gradient_is_right(r_ohm):
     np.testing.assert_allclose(g.grad.numpy(), by_numpy, rtol=1e-10)
     unit = torch.rand(7, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: transfer_to_clamp(x, r_ohm / 30, 0.2), (unit,))
+
+
+@pytest.mark.parametrize("r_ohm", [0.0, 40.0])
+@pytest.mark.parametrize("shape", [(7, 3), (2, 5, 4)])
+def test_ladder_of_other_devices_is_that_of_the_processor(shape, r_ohm):
+    """Torch's own kernels, which devices without compiled loops take, run here on the processor."""
+    g = torch.rand(shape, dtype=torch.float64) * 1e-3
+    transfer = transfer_to_clamp(g, r_ohm, 11.0)
+    np.testing.assert_allclose(transfer_by_rows(g, r_ohm, 11.0), transfer, rtol=ROUNDING)
+    pull = torch.randn(shape, dtype=torch.float64)
+    ours, theirs = adjoint_by_rows(transfer, pull, r_ohm, 11.0), transfer_adjoint(transfer, pull, r_ohm, 11.0)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12 * float(theirs.abs().max()))
 
 
 @pytest.mark.parametrize("cell", list(CELLS))
