@@ -186,6 +186,15 @@ def test_remedies_are_part_of_the_state():
     assert not torch.equal(other(inputs), layer(inputs))
 
 
+def test_a_layer_with_remedies_compiles_as_one_graph():
+    torch._dynamo.reset()
+    layer = convert(unequal(), tile_of(adc=CCO))
+    order_rows(layer)
+    scale_against_ir_drop(layer)
+    inputs = on_ticks(tile_of())
+    torch.testing.assert_close(torch.compile(layer, backend="eager", fullgraph=True)(inputs), layer(inputs))
+
+
 def test_gains_of_rows_and_columns_are_found_where_they_are_all(rng):
     wanted, rows, columns = rng.normal(size=(8, 5)), rng.uniform(0.5, 1.0, 8), rng.uniform(0.5, 2.0, 5)
     wanted[3] = 0.0

@@ -22,7 +22,7 @@ __all__ = [
     "split_rows",
 ]
 
-# Rounds of `row_and_column_gains`: more change the matrices of networks by less than 1e-4 of the error left
+# Rounds of `row_and_column_gains`: networks need 4, columns that draw very unlike currents more
 _N_ROUND = 10
 
 FloatArray = NDArray[np.float64]
