@@ -8,6 +8,7 @@ from torch import Tensor
 from tilemodel.parameters import DrivenParameters
 from tilemodel.torch.geometry import Geometry
 from tilemodel.torch.ladder import transfer_to_clamp
+from tilemodel.torch.noise import cell_terms
 
 __all__ = ["Effective", "effective_matrix", "transfer_of_cells"]
 
@@ -20,7 +21,7 @@ class Effective(NamedTuple):
     rest: Tensor
     """Level a second of what the clamps' offsets drive, [K, L]."""
     noise: Tensor
-    """What a cell's variance adds to that of its line's level, times G^0, G^1, G^2, [3, K, n_row, L]; or empty."""
+    """What cells add to the variance of their line's level, `tilemodel.torch.noise.cell_terms`; or empty."""
 
 
 def transfer_of_cells(geometry: Geometry, g: Tensor, north: Tensor) -> Tensor:
@@ -36,8 +37,8 @@ def transfer_of_cells(geometry: Geometry, g: Tensor, north: Tensor) -> Tensor:
     return torch.where(north, transfer.flip(-2), transfer)
 
 
-def effective_matrix(geometry: Geometry, cells: Tensor, lines: dict[str, Tensor], *, noisy: bool) -> Effective:
-    """Of conductances [n_rail, K, n_row, L]; `lines` holds `Geometry.line_constants`, `noisy` asks for `noise`."""
+def effective_matrix(geometry: Geometry, cells: Tensor, lines: dict[str, Tensor], by_g: Tensor | None) -> Effective:
+    """Of conductances [n_rail, K, n_row, L]; `lines` holds `Geometry.line_constants`, `by_g` of a `ReadLaw` or None."""
     parameters = geometry.parameters
     assert isinstance(parameters, DrivenParameters)
     g = cells * parameters.g_factor
@@ -50,9 +51,10 @@ def effective_matrix(geometry: Geometry, cells: Tensor, lines: dict[str, Tensor]
     matrix = driven * transfer * (level * geometry.tile.drive.t_lsb_second)
     seen_from_clamp = (g.sum(dim=0) * transfer).sum(dim=-2)
     noise = level.new_empty(0)
-    if noisy:
-        volt = transfer.detach() * (level * parameters.g_factor)
-        squares = torch.tensor(geometry.swing_volt).square().to(volt)
-        powers = (torch.einsum("k,ktil->til", squares, cells.detach() ** m) for m in range(3))
-        noise = torch.stack([power * volt**2 for power in powers])
+    if by_g is not None:
+        g_max = geometry.tile.conductance.g_max_siemens
+        unit = parameters.g_factor * g_max * geometry.tile.drive.t_lsb_second
+        share = (transfer.detach() * (level * unit)) ** 2
+        weight = torch.stack([share * volt**2 for volt in geometry.swing_volt])
+        noise = cell_terms(by_g, cells.detach(), 1.0 / g_max, weight)
     return Effective(matrix, seen_from_clamp * lines["drop_volt"] * level, noise)

@@ -17,7 +17,7 @@ from tilemodel.model import check_accuracy
 from tilemodel.parameters import AnyParameters, parameters_from_tile
 from tilemodel.torch.effective import Effective, effective_matrix
 from tilemodel.torch.geometry import geometry_of
-from tilemodel.torch.noise import aged, read_deviation, read_table
+from tilemodel.torch.noise import aged, read_deviation, read_law
 from tilemodel.torch.quantization import TorchPass, codes_of_levels, ticks_of_inputs, tile_passes
 from tilemodel.torch.rows import ordered_ticks, ordered_weights, scaled_inputs
 
@@ -57,7 +57,8 @@ class TileLinear(nn.Module):
             self._line_names.append(name)
             tensor = torch.from_numpy(values).to(linear.weight.device)
             self.register_buffer(f"_{name}", tensor if name == "north" else tensor.to(**like), persistent=False)
-        self.register_buffer("_read_table", None, persistent=False)
+        self.register_buffer("_read_by_ticks", None, persistent=False)
+        self.register_buffer("_read_by_g", None, persistent=False)
         self.register_buffer("deviation", None)
         """What is programmed beyond the weights' own conductances [siemens], [n_rail, K, n_row, L], or None."""
         self.register_buffer("column_gain", None)
@@ -137,10 +138,14 @@ class TileLinear(nn.Module):
         if not self.geometry.is_linear:
             raise InputError("compensate: gated tiles need an operating point; see tilemodel.compensate")
         weights = self.tile_weights()
+        close = 0.1 * torch.finfo(weights.dtype).eps
         tile, n_tile = self.geometry.tile, self.geometry.n_tile_out
         padded = torch.nn.functional.pad(weights, (0, self.geometry.n_unused)).cpu().double().numpy()
         found = [
-            [compensate(part, tile, parameters=self.geometry.parameters, scale="fit") for part in parts]
+            [
+                compensate(part, tile, parameters=self.geometry.parameters, scale="fit", tolerance=close)
+                for part in parts
+            ]
             for parts in (np.split(row, n_tile, axis=1) for row in padded)
         ]
         layouts = [[cell_layout(tile, one.conductances).g_siemens for one in row] for row in found]
@@ -172,7 +177,8 @@ class TileLinear(nn.Module):
         Raises `InputError` for tiles of which `tilemodel.torch` does not know it (docs/torch.md).
         """
         if generator is not None:
-            self._read_table = read_table(self.geometry).to(self.weight)
+            law = read_law(self.geometry)
+            self._read_by_ticks, self._read_by_g = law.by_ticks.to(self.weight), law.by_g.to(self.weight)
         self._reads, self._cache = generator, None
 
     def train(self, mode: bool = True) -> "TileLinear":
@@ -261,7 +267,9 @@ class TileLinear(nn.Module):
 
     def _computed(self, weights: Tensor) -> Effective:
         lines = {name: getattr(self, f"_{name}") for name in self._line_names}
-        return effective_matrix(self.geometry, self._conductances(weights), lines, noisy=self._reads is not None)
+        return effective_matrix(
+            self.geometry, self._conductances(weights), lines, self._read_by_g if self._reads is not None else None
+        )
 
     def _levels(self, drive: TorchPass, effective: Effective | None, g: Tensor | None) -> tuple[Tensor, Tensor]:
         """Levels of the lines [K, n_vec, L] for one pass, and what they are without a pulse [K, L]."""
@@ -270,7 +278,7 @@ class TileLinear(nn.Module):
             used = effective.matrix[:, : drive.area.shape[-1]]
             level = torch.baddbmm(zero[:, None], drive.area.transpose(0, 1), used)
             if self._reads is not None:
-                level = level + read_deviation(self._read_table, effective.noise, drive.area, self._reads)
+                level = level + read_deviation(self._read_by_ticks, effective.noise, drive.area, self._reads)
             return level, zero
         from tilemodel.torch.gated import gated_charges
 

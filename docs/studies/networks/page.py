@@ -86,18 +86,21 @@ def page(results: dict[str, Any]) -> str:
 
 def _head(results: dict[str, Any]) -> str:
     tiles = "\n".join(
-        f"| {name} | {values['r_bit_line_ohm']:g} | {62.4 / values['slower']:g} | {values['noisier']:g} |"
+        f"| {name} | {values['r_bit_line_ohm']:g} | {62.4 / values['slower']:g} | {values['noisier']:g} "
+        f"| {results['n_draw'][name]} | {results['n_run'][name]} |"
         for name, values in results["tiles"].items()
     )
     return f"""# BERT and ALBERT through the tile, and training that knows it
 
 Written by `make study` (docs/studies/networks/study.py). Every linear layer runs on IBM's pair of lines (512 x 512, 25 uS, 8-bit pulse widths, clamps 0.5 mV off, published read noise, no
-programming noise), each column of each tile scaled by its largest weight, input ranges calibrated on 200 training texts. {results["n_test"]} test texts; {results["n_draw"]} draw(s) of noise without training, {results["n_seed"]} runs of each way of training, with a draw each. Differences are paired by example and
+programming noise), each column of each tile scaled by its largest weight, input ranges calibrated on 200 training texts. {results["n_test"]} test texts. Differences are paired by example and
 seed; intervals hold 95 % (`tilemodel/paired.py`).
 
-| tile | bit line [ohm a cell] | oscillator [MHz/uA] | sigma of a read, times the published |
-|---|---|---|---|
+| tile | bit line [ohm a cell] | oscillator [MHz/uA] | sigma of a read, times the published | draws of noise without training | runs of each training, with a draw each |
+|---|---|---|---|---|---|
 {tiles}
+
+Of one draw or run, intervals speak of the examples alone.
 
 - BERT: MiniLM (6 layers, 384 wide), fine-tuned for {results["n_epoch"]} epochs on UCI sentences. ALBERT: one shared layer passed four times, started from MiniLM, trained alike.
 - Frozen MiniLM with a logistic head, on whether people rate a snippet of a movie review above 0."""
