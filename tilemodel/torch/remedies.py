@@ -76,7 +76,7 @@ def _matrices(layer: TileLinear) -> tuple[FloatArray, FloatArray]:
     geometry = geometry_of(ideal, given.parameters, given.n_in, given.n_out)
     weights = layer.tile_weights().cpu().double()
     lines = {name: torch.from_numpy(values) for name, values in geometry.line_constants().items()}
-    matrix = effective_matrix(geometry, geometry.conductances(weights), lines, noisy=False).matrix
+    matrix = effective_matrix(geometry, geometry.conductances(weights), lines, None).matrix
     effective = geometry.columns(matrix) / geometry.unit_level
     scale = geometry.tiled(layer.weight.detach().cpu().double()).abs().amax(dim=1, keepdim=True)
     pair = (scale * weights, scale * effective)

@@ -21,16 +21,16 @@ def ordered_ticks(ticks: Tensor, order: Tensor | None) -> Tensor:
     return ticks.gather(2, order.expand_as(ticks))
 
 
-def scaled_inputs(flat: Tensor, gain: Tensor | None, north: Tensor) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Inputs [n_vec, n_in] as they are driven, and whom for: [C], 1 for columns that take them, else 0; None: for all.
+def scaled_inputs(flat: Tensor, gain: Tensor | None, north: Tensor) -> Iterator[tuple[Tensor, Tensor | float]]:
+    """Inputs [n_vec, n_in] as they are driven, and whom for: [C], 1 for columns that take them, else 0; or 1 for all.
 
     `gain` [n_end, n_in] scales them; with n_end = 2 for the columns read at the south end and then, the tiles being
     driven a second time, for those at the north end, which `north` [C] says. None: as they are.
     """
     if gain is None:
-        yield flat, None
+        yield flat, 1.0
     elif len(gain) == 1:
-        yield flat * gain[0], None
+        yield flat * gain[0], 1.0
     else:
         for factor, columns in zip(gain.unbind(0), (~north, north), strict=True):
             yield flat * factor, columns.to(flat.dtype)

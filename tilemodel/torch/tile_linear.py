@@ -168,8 +168,7 @@ class TileLinear(nn.Module):
 
     def program_exactly(self) -> None:
         """Undo `program`, `compensate`, `calibrate_columns` and `scale_against_ir_drop`; rows stay where they are."""
-        self.deviation, self.column_gain, self.column_offset = None, None, None
-        self.input_gain, self._cache = None, None
+        self.deviation = self.column_gain = self.column_offset = self.input_gain = self._cache = None
 
     def set_read_noise(self, generator: torch.Generator | None) -> None:
         """Add read noise, drawn from `generator` (of the layer's device), to every pass; None: no more.
@@ -220,12 +219,10 @@ class TileLinear(nn.Module):
         g = None if effective is not None else self._conductances(weights)
         unit = span / (self.geometry.tile.drive.n_tick_max * self.geometry.unit_level)
         factor = scale * unit if self.column_gain is None else scale * self.column_gain * unit
-        north = self._north[:: self.geometry.tile.lines_per_column]
-        for inputs, taken in scaled_inputs(flat, self.input_gain, north):
-            each = factor if taken is None else factor * taken
+        for inputs, taken in scaled_inputs(flat, self.input_gain, self._north[:: self.geometry.tile.lines_per_column]):
             for drive in self._passes(ticks_of_inputs(inputs, span, self.geometry.tile)):
                 level, zero = self._levels(drive, effective, g)
-                yield level, zero, drive.factor * each
+                yield level, zero, drive.factor * taken * factor
 
     def _span(self, flat: Tensor) -> Tensor:
         if self._ranged:
