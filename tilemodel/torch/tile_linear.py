@@ -19,6 +19,7 @@ from tilemodel.torch.effective import Effective, effective_matrix
 from tilemodel.torch.geometry import geometry_of
 from tilemodel.torch.noise import aged, read_deviation, read_law
 from tilemodel.torch.quantization import TorchPass, codes_of_levels, ticks_of_inputs, tile_passes
+from tilemodel.torch.rows import ordered_ticks, ordered_weights, scaled_inputs
 
 __all__ = ["TileLinear"]
 
@@ -64,6 +65,10 @@ class TileLinear(nn.Module):
         """Factor of each tile's columns behind the converters, [K, C], or None for 1."""
         self.register_buffer("column_offset", None)
         """What is added to the outputs digitally, [n_out], or None for 0."""
+        self.register_buffer("row_order", None)
+        """Which of its rows each tile has at each place, [K, n_row], or None for their own (`order_rows`)."""
+        self.register_buffer("input_gain", None)
+        """Factor of each input, for the columns of each end, [n_end, n_in], or None (`scale_against_ir_drop`)."""
         self._ranged = False
         self._reads: torch.Generator | None = None
         self._cache: tuple[int, Effective] | None = None
@@ -109,7 +114,7 @@ class TileLinear(nn.Module):
     def codes(self, ticks: Tensor) -> Tensor:
         """Sums of the tiles' codes [n_vec, n_out] of whole `ticks` [n_vec, n_in], as `tilemodel.TileLayer` gives them.
 
-        Charges [coulomb] of ideal converters. The columns' scales are not in it.
+        Charges [coulomb] of ideal converters. The scales of inputs and columns are not in it.
         """
         weights, _ = self._scaled()
         effective = self._effective(weights)
@@ -149,7 +154,7 @@ class TileLinear(nn.Module):
         self.deviation = torch.from_numpy(g[..., : plain.shape[-1]]).to(plain) - plain
         gain = 1.0 / np.stack([np.concatenate([one.scale for one in row]) for row in found])
         self.column_gain = torch.from_numpy(gain[:, : self.out_features]).to(plain)
-        self._cache = None
+        self.input_gain, self._cache = None, None
 
     def program(self, generator: torch.Generator) -> None:
         """Draw a chip: conductances as [noise] of the tile leaves them, those of now or of `compensate` the targets.
@@ -162,8 +167,8 @@ class TileLinear(nn.Module):
         self._cache = None
 
     def program_exactly(self) -> None:
-        """Undo `program`, `compensate` and `calibrate_columns`."""
-        self.deviation, self.column_gain, self.column_offset, self._cache = None, None, None, None
+        """Undo `program`, `compensate`, `calibrate_columns` and `scale_against_ir_drop`; rows stay where they are."""
+        self.deviation = self.column_gain = self.column_offset = self.input_gain = self._cache = None
 
     def set_read_noise(self, generator: torch.Generator | None) -> None:
         """Add read noise, drawn from `generator` (of the layer's device), to every pass; None: no more.
@@ -187,7 +192,7 @@ class TileLinear(nn.Module):
         return self
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
-        for name in ("deviation", "column_gain", "column_offset"):
+        for name in ("deviation", "column_gain", "column_offset", "row_order", "input_gain"):
             given = state.get(prefix + name)
             setattr(self, name, None if given is None else torch.empty_like(given, device=self.weight.device))
         super()._load_from_state_dict(state, prefix, *arguments)
@@ -209,15 +214,15 @@ class TileLinear(nn.Module):
     def _driven(self, flat: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Of each pass: levels [K, n_vec, L], those without a pulse [K, L], output a level [K, C]."""
         span = self._span(flat)
-        passes = self._passes(ticks_of_inputs(flat, span, self.geometry.tile))
         weights, scale = self._scaled()
         effective = self._effective(weights)
         g = None if effective is not None else self._conductances(weights)
         unit = span / (self.geometry.tile.drive.n_tick_max * self.geometry.unit_level)
         factor = scale * unit if self.column_gain is None else scale * self.column_gain * unit
-        for drive in passes:
-            level, zero = self._levels(drive, effective, g)
-            yield level, zero, drive.factor * factor
+        for inputs, taken in scaled_inputs(flat, self.input_gain, self._north[:: self.geometry.tile.lines_per_column]):
+            for drive in self._passes(ticks_of_inputs(inputs, span, self.geometry.tile)):
+                level, zero = self._levels(drive, effective, g)
+                yield level, zero, drive.factor * taken * factor
 
     def _span(self, flat: Tensor) -> Tensor:
         if self._ranged:
@@ -228,14 +233,14 @@ class TileLinear(nn.Module):
     def _passes(self, ticks: Tensor) -> list[TorchPass]:
         """Ticks [n_vec, n_in] as passes over the tiles' rows, [n_vec, K, n_row]; of one tile, over the rows in use."""
         n_tile, n_row = self.geometry.n_tile_in, self.geometry.tile.array.n_row
-        if n_tile == 1:  # rows without input need no pulse
+        if n_tile == 1 and self.row_order is None:  # rows without input need no pulse
             return tile_passes(ticks[:, None], self.geometry.tile)
         padded = torch.nn.functional.pad(ticks, (0, n_tile * n_row - self.in_features))
-        return tile_passes(padded.reshape(-1, n_tile, n_row), self.geometry.tile)
+        return tile_passes(ordered_ticks(padded.reshape(-1, n_tile, n_row), self.row_order), self.geometry.tile)
 
     def _scaled(self) -> tuple[Tensor, Tensor]:
         """Weights of the tiles in [-1, 1] [K, n_row, C] and their columns' scales [K, C]."""
-        tiled = self.geometry.tiled(self.weight)
+        tiled = ordered_weights(self.geometry.tiled(self.weight), self.row_order)
         largest = tiled.abs().amax(dim=1)
         scale = torch.where(largest > 0, largest, torch.ones_like(largest))
         return tiled / scale[:, None], scale
