@@ -20,6 +20,9 @@ LABELS = {
     "together": "all",
     "together_columns": "all, columns calibrated",
     "together_compensated": "all, compensated",
+    "together_ordered": "all, rows ordered",
+    "together_split": "all, bit lines of half the rows",
+    "together_corrected": "all, inputs and columns scaled",
     "together_head": "all, head fitted again",
 }
 ARMS = {"plain": "plainly", "gaussian": "with Gaussian noise", "tile": "through the tile"}
@@ -28,6 +31,9 @@ GAINED = ("adc", "read_noise", "wires", "together")
 REMEDIES = {
     "together_columns": "a gain and an offset a column calibrated",
     "together_compensated": "IR drop compensated",
+    "together_ordered": "the largest rows next to the read-out",
+    "together_split": "bit lines of 256 rows",
+    "together_corrected": "inputs and columns scaled by what the model says",
     "together_head": "the head fitted again",
 }
 SHOWN = ("adc", "read_noise", "wires", "together", "together_columns")
