@@ -11,7 +11,7 @@ from tests.conftest import pair_mapping, pair_tile, switch_tile
 from tests.tolerances import ROUNDING
 from tilemodel import InputError, TileLayer
 from tilemodel.config.adc import CcoAdc
-from tilemodel.config.load import load_noise_preset, tile_from_mapping
+from tilemodel.config.load import tile_from_mapping
 
 if find_spec("torch") is None:
     pytest.skip("torch is not installed", allow_module_level=True)
@@ -20,7 +20,6 @@ import torch
 from torch import nn
 
 from tilemodel.compact import save_model
-from tilemodel.noise.noisy_tile import NoisyTile
 from tilemodel.parameters import parameters_from_tile
 from tilemodel.solvers import ladder
 from tilemodel.torch import TileLinear, calibrate_ranges, convert, tile_layers
@@ -430,45 +429,6 @@ def test_compensated_layer_is_the_plain_one_with_rounded_inputs():
     torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-10)
     layer.program_exactly()
     assert (layer(x) - expected).abs().max() > 1e-3
-
-
-def noisy_tile():
-    return tile_from_mapping(
-        {
-            **pair_mapping(array={"n_row": 32, "n_col": 3}),
-            "noise": {**load_noise_preset("pcm_ibm"), "t_since_programming_second": 86400.0},
-        }
-    )
-
-
-def test_read_noise_has_the_numpy_models_variance():
-    tile = noisy_tile()
-    layer, ticks = TileLinear(linear(32, 3), tile), torch.randint(-127, 128, (1, 32))
-    model = numpy_layer(layer, tile).tiles[0][0]
-    chip = NoisyTile(model, np.random.default_rng(1))
-    many = ticks.expand(4000, -1)
-    layer.set_read_noise(torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        got = layer.codes(many).numpy()
-        again = layer.codes(many).numpy()
-    expected = chip.mvm(many.numpy(), np.random.default_rng(2)).charge_coulomb
-    np.testing.assert_allclose(got.std(axis=0), expected.std(axis=0), rtol=0.06)  # 5 sigma of two such estimates
-    assert not np.array_equal(got, again)
-    layer.set_read_noise(torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        np.testing.assert_array_equal(layer.codes(many).numpy(), got)
-
-
-def test_programming_noise_is_drawn_once_and_again_from_the_same_seed():
-    layer, x = TileLinear(linear(32, 3), noisy_tile()), torch.randn(5, 32, dtype=torch.float64)
-    quiet = layer(x)
-    layer.program(torch.Generator().manual_seed(7))
-    noisy = layer(x)
-    assert (noisy - quiet).abs().max() > 1e-3
-    torch.testing.assert_close(layer(x), noisy, rtol=0, atol=0)
-    layer.program_exactly()
-    layer.program(torch.Generator().manual_seed(7))
-    torch.testing.assert_close(layer(x), noisy, rtol=0, atol=0)
 
 
 def network():

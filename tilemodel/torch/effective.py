@@ -8,7 +8,7 @@ from torch import Tensor
 from tilemodel.parameters import DrivenParameters
 from tilemodel.torch.geometry import Geometry
 from tilemodel.torch.ladder import transfer_to_clamp
-from tilemodel.torch.noise import cell_terms
+from tilemodel.torch.read_noise import cell_terms
 
 __all__ = ["Effective", "effective_matrix", "transfer_of_cells"]
 
@@ -21,7 +21,7 @@ class Effective(NamedTuple):
     rest: Tensor
     """Level a second of what the clamps' offsets drive, [K, L]."""
     noise: Tensor
-    """What cells add to the variance of their line's level, `tilemodel.torch.noise.cell_terms`; or empty."""
+    """What cells add to the variance of their line's level, `tilemodel.torch.read_noise.cell_terms`; or empty."""
 
 
 def transfer_of_cells(geometry: Geometry, g: Tensor, north: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def transfer_of_cells(geometry: Geometry, g: Tensor, north: Tensor) -> Tensor:
 
 
 def effective_matrix(geometry: Geometry, cells: Tensor, lines: dict[str, Tensor], by_g: Tensor | None) -> Effective:
-    """Of conductances [n_rail, K, n_row, L]; `lines` holds `Geometry.line_constants`, `by_g` of a `ReadLaw` or None."""
+    """Of conductances [n_rail, K, n_row, L]; `lines` holds `Geometry.line_constants`, `by_g` of `ReadNoise` or None."""
     parameters = geometry.parameters
     assert isinstance(parameters, DrivenParameters)
     g = cells * parameters.g_factor

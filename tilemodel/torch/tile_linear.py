@@ -17,8 +17,9 @@ from tilemodel.model import check_accuracy
 from tilemodel.parameters import AnyParameters, parameters_from_tile
 from tilemodel.torch.effective import Effective, effective_matrix
 from tilemodel.torch.geometry import geometry_of
-from tilemodel.torch.noise import aged, read_deviation, read_law
+from tilemodel.torch.noise import aged
 from tilemodel.torch.quantization import TorchPass, codes_of_levels, ticks_of_inputs, tile_passes
+from tilemodel.torch.read_noise import ReadNoise
 from tilemodel.torch.rows import ordered_ticks, ordered_weights, scaled_inputs
 
 __all__ = ["TileLinear"]
@@ -57,8 +58,6 @@ class TileLinear(nn.Module):
             self._line_names.append(name)
             tensor = torch.from_numpy(values).to(linear.weight.device)
             self.register_buffer(f"_{name}", tensor if name == "north" else tensor.to(**like), persistent=False)
-        self.register_buffer("_read_by_ticks", None, persistent=False)
-        self.register_buffer("_read_by_g", None, persistent=False)
         self.register_buffer("deviation", None)
         """What is programmed beyond the weights' own conductances [siemens], [n_rail, K, n_row, L], or None."""
         self.register_buffer("column_gain", None)
@@ -71,6 +70,7 @@ class TileLinear(nn.Module):
         """Factor of each input, for the columns of each end, [n_end, n_in], or None (`scale_against_ir_drop`)."""
         self._ranged = False
         self._reads: torch.Generator | None = None
+        self._read_noise: ReadNoise | None = None
         self._cache: tuple[int, Effective] | None = None
         self._solver = None
         if not self.geometry.is_linear:
@@ -120,8 +120,7 @@ class TileLinear(nn.Module):
         effective = self._effective(weights)
         g = None if effective is not None else self._conductances(weights)
         total: Any = 0.0
-        for drive in self._passes(ticks.to(self.weight.dtype)):
-            level, _ = self._levels(drive, effective, g)
+        for drive, level, _ in self._read_out(self._passes(ticks.to(self.weight.dtype)), effective, g):
             total = total + drive.factor * self.geometry.columns(self._converted(level))
         summed: Tensor = total.sum(dim=0)
         return summed
@@ -176,8 +175,7 @@ class TileLinear(nn.Module):
         Raises `InputError` for tiles of which `tilemodel.torch` does not know it (docs/torch.md).
         """
         if generator is not None:
-            law = read_law(self.geometry)
-            self._read_by_ticks, self._read_by_g = law.by_ticks.to(self.weight), law.by_g.to(self.weight)
+            self._read_noise = ReadNoise(self.geometry, self.weight)
         self._reads, self._cache = generator, None
 
     def train(self, mode: bool = True) -> "TileLinear":
@@ -220,8 +218,8 @@ class TileLinear(nn.Module):
         unit = span / (self.geometry.tile.drive.n_tick_max * self.geometry.unit_level)
         factor = scale * unit if self.column_gain is None else scale * self.column_gain * unit
         for inputs, taken in scaled_inputs(flat, self.input_gain, self._north[:: self.geometry.tile.lines_per_column]):
-            for drive in self._passes(ticks_of_inputs(inputs, span, self.geometry.tile)):
-                level, zero = self._levels(drive, effective, g)
+            passes = self._passes(ticks_of_inputs(inputs, span, self.geometry.tile))
+            for drive, level, zero in self._read_out(passes, effective, g):
                 yield level, zero, drive.factor * taken * factor
 
     def _span(self, flat: Tensor) -> Tensor:
@@ -264,19 +262,26 @@ class TileLinear(nn.Module):
 
     def _computed(self, weights: Tensor) -> Effective:
         lines = {name: getattr(self, f"_{name}") for name in self._line_names}
-        return effective_matrix(
-            self.geometry, self._conductances(weights), lines, self._read_by_g if self._reads is not None else None
-        )
+        by_g = None if self._reads is None or self._read_noise is None else self._read_noise.by_g
+        return effective_matrix(self.geometry, self._conductances(weights), lines, by_g)
+
+    def _read_out(
+        self, passes: list[TorchPass], effective: Effective | None, g: Tensor | None
+    ) -> Iterator[tuple[TorchPass, Tensor, Tensor]]:
+        """Of each pass, levels [K, n_vec, L], with read noise if it is on, and those without a pulse [K, L]."""
+        noise = None
+        if effective is not None and self._reads is not None and self._read_noise is not None:
+            noise = self._read_noise.deviations(effective.noise, passes, self._reads)
+        for number, drive in enumerate(passes):
+            level, zero = self._levels(drive, effective, g)
+            yield drive, level if noise is None else level + noise[number], zero
 
     def _levels(self, drive: TorchPass, effective: Effective | None, g: Tensor | None) -> tuple[Tensor, Tensor]:
         """Levels of the lines [K, n_vec, L] for one pass, and what they are without a pulse [K, L]."""
         if effective is not None:
             zero = self._level_shift + effective.rest * self.geometry.tile.t_window_second(drive.n_tick_max)
             used = effective.matrix[:, : drive.area.shape[-1]]
-            level = torch.baddbmm(zero[:, None], drive.area.transpose(0, 1), used)
-            if self._reads is not None:
-                level = level + read_deviation(self._read_by_ticks, effective.noise, drive.area, self._reads)
-            return level, zero
+            return torch.baddbmm(zero[:, None], drive.area.transpose(0, 1), used), zero
         from tilemodel.torch.gated import gated_charges
 
         assert g is not None
