@@ -54,7 +54,6 @@ def effective_matrix(geometry: Geometry, cells: Tensor, lines: dict[str, Tensor]
     if by_g is not None:
         g_max = geometry.tile.conductance.g_max_siemens
         unit = parameters.g_factor * g_max * geometry.tile.drive.t_lsb_second
-        share = (transfer.detach() * (level * unit)) ** 2
-        weight = torch.stack([share * volt**2 for volt in geometry.swing_volt])
-        noise = cell_terms(by_g, cells.detach(), 1.0 / g_max, weight)
+        share = (transfer.detach() * (level * unit)).square_()
+        noise = cell_terms(by_g, cells.detach(), g_max, [volt**2 for volt in geometry.swing_volt], share)
     return Effective(matrix, seen_from_clamp * lines["drop_volt"] * level, noise)

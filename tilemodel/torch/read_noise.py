@@ -94,22 +94,28 @@ class ReadNoise(nn.Module):
             return None
         if p == q:
             assert own is not None
+            if left is own:
+                return left.clamp(min=0.0).sqrt_()
             return torch.where(left > _ROUNDING * own, left, 0.0).sqrt_()
         pivot = roots[p][p]
         assert pivot is not None
         return torch.where(pivot > 0, left / pivot, 0.0)
 
 
-def cell_terms(by_g: Tensor, cells: Tensor, relative: float, weight: Tensor) -> Tensor:
-    """What cells add to their lines' covariances by term, [n_term, K, n_row, L].
+def cell_terms(by_g: Tensor, cells: Tensor, g_max_siemens: float, square_volt2: list[float], share: Tensor) -> Tensor:
+    """What cells [n_rail, K, n_row, L] add to their lines' covariances by term, [n_term, K, n_row, L].
 
-    `cells` [n_rail, K, n_row, L] are multiplied by `relative` (`ReadNoise.by_g`); `weight` [n_rail, K, n_row, L] says
-    how much a cell's variance counts.
+    `by_g` is that of `ReadNoise`, `square_volt2` of each rail's swing, `share` [K, n_row, L] what the square of a
+    node's current counts for.
     """
-    terms = torch.zeros(len(by_g), *cells.shape[1:], dtype=cells.dtype, device=cells.device)
-    for g, each in zip(cells * relative, weight, strict=True):
-        for term, (constant, slope, square) in zip(terms, by_g.tolist(), strict=True):
-            term += each * (constant + g * (slope + g * square))
+    first, second = torch.zeros_like(share), torch.zeros_like(share)
+    for g, square in zip(cells, square_volt2, strict=True):
+        first.add_(g, alpha=square)
+        second.addcmul_(g, g, value=square)
+    terms = torch.empty(len(by_g), *share.shape, dtype=share.dtype, device=share.device)
+    for term, (constant, slope, curve) in zip(terms, by_g.tolist(), strict=True):
+        torch.mul(second, curve / g_max_siemens**2, out=term)
+        term.add_(first, alpha=slope / g_max_siemens).add_(constant * sum(square_volt2)).mul_(share)
     return terms
 
 
@@ -157,8 +163,8 @@ def _tables(geometry: Geometry) -> dict[tuple[int, int], FloatArray]:
 def _terms(table: FloatArray) -> tuple[FloatArray, FloatArray]:
     """`table` [3, n] as a product by_g.T @ by_ticks, by singular values of its columns, each of length 1."""
     length = np.linalg.norm(table, axis=0)
-    length = np.where(length > 0, length, 1.0)
-    by_g, singular, by_ticks = np.linalg.svd(table / length, full_matrices=False)
+    unit = np.divide(table, length, out=np.zeros_like(table), where=length > 0)
+    by_g, singular, by_ticks = np.linalg.svd(unit, full_matrices=False)
     at_g = np.linspace(0.0, 1.0, 9)[:, np.newaxis] ** np.arange(3)
     exact = at_g @ table
     for rank in range(1, 4):
