@@ -6,7 +6,7 @@ from numba import uint64
 
 from tilemodel.solvers.compile import compiled
 
-__all__ = ["LANES", "gather", "to_rows"]
+__all__ = ["LANES", "gather", "of_each_row", "to_rows"]
 
 LANES = 128
 """Bit lines that one loop handles side by side."""
@@ -128,3 +128,27 @@ def _slope(g: Any, i: int, end: int, s: Any, m: Any) -> Any:
     for n in range(LANES):
         slope += g[row, n] * (s[n] + p * m[n])
     return slope
+
+
+@compiled()
+def of_each_row(groups: Any, vector: int, segment: int, end: int, work: Any, by_g: Any) -> None:
+    """Gradients by the cells of a segment's rows of this vector alone; rows without a pulse are left as they are."""
+    first, order, n_group = groups.first[vector, segment], groups.order[vector], groups.n_tick.shape[1]
+    s, m = work.s[segment], work.m[segment]
+    total, moment = work.total, work.moment
+    _clear(total, moment, s.dtype.type(0))
+    for k in range(n_group):
+        if groups.n_tick[vector, k] == 0:
+            continue
+        for j in range(first[k], first[k + 1]):
+            i = order[j]
+            _by_cell(groups.share[vector, i], end - i, total, work.of_ended[k], moment, s[k], m[k], by_g[i])
+        _add(total, s[k])
+        _add(moment, m[k])
+
+
+@compiled(fastmath={"contract"})
+def _by_cell(share: Any, wires: int, total: Any, ended: Any, moment: Any, s: Any, m: Any, by_g: Any) -> None:
+    p = s.dtype.type(wires)
+    for n in range(LANES):
+        by_g[n] = total[n] + ended[n] + p * moment[n] + share * (s[n] + p * m[n])

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from tilemodel.solvers.compile import KERNEL_LOCK, compiled
 from tilemodel.solvers.lanes import in_lanes
-from tilemodel.solvers.mean_state_rows import LANES, gather, to_rows
+from tilemodel.solvers.mean_state_rows import LANES, of_each_row, to_rows
+from tilemodel.solvers.mean_state_sweeps import Circuit, add_charge, seed, step_back, to_clamp, work_arrays
 from tilemodel.solvers.state_groups import StateGroups, state_groups
 
-__all__ = ["Lumping", "MeanStates"]
+__all__ = ["CellNoise", "Lumping", "MeanStates"]
 
 Real = NDArray[np.floating[Any]]
 
@@ -32,38 +33,19 @@ class Lumping(NamedTuple):
     n_group: int
 
 
-class _Circuit(NamedTuple):
-    """Numbers in the arithmetic's type."""
+class CellNoise(NamedTuple):
+    """Covariances of cells' deviations, those of a line independent: products of a row's and a cell's."""
 
-    zero: Any
-    one: Any
-    two: Any
-    sixth: Any
-    tiny: Any
-    r: Any
-    r_end: Any
-
-
-class _Work(NamedTuple):
-    """Scratch arrays of a worker; the first three [1 or n_segment, n_group, LANES], others [n_group, LANES]."""
-
-    s: Any
-    """Sum of active cells; the gradient's by-product replaces it, and `m`."""
-    m: Any
-    """Sum of active cells times the wires from each to the segment's end."""
-    far: Any
-    """Conductance behind the segment."""
-    y: Any
-    """Conductance behind the front; the gradient by it on the way back."""
-    ideal: Any
-    """Active cells of the line."""
-    ended: Any
-    """Cells whose pulse ends within the group."""
-    of_ideal: Any
-    of_ended: Any
-    total: Any
-    """Of a segment's rows, as they enter, [LANES]; so is `moment`."""
-    moment: Any
+    pairs: NDArray[np.int64]
+    """Which two passes, [n_pair, 2]."""
+    of_rows: Real
+    """0 where a row has no pulse in either pass, [n_pair, n_vec, n_row, n_term]."""
+    of_cells: Real
+    """[n_term, n_row, n_line]"""
+    slope: Real
+    """What a cell's charge changes by with its deviation, over what it does with its active conductance, as `g`."""
+    at_end: Real
+    """What a pulse's end adds to that, as `g`."""
 
 
 class MeanStates:
@@ -74,7 +56,7 @@ class MeanStates:
     ) -> None:
         self._g, self._n_line, self._real = in_lanes(g, LANES, dtype), g.shape[1], dtype
         tiny = float(np.finfo(dtype).tiny) ** 0.25
-        self._circuit = _Circuit(*(dtype(x) for x in (0.0, 1.0, 2.0, 1 / 6, tiny, r_ohm, r_end_ohm)))
+        self._circuit = Circuit(*(dtype(x) for x in (0.0, 1.0, 2.0, 1 / 6, tiny, r_ohm, r_end_ohm)))
 
     def charges(self, ticks: NDArray[np.int64], lumping: Lumping) -> tuple[Real, Real]:
         """Charge a volt and tick [siemens], and without wires, [n_vec, n_line], of `ticks` [n_vec, n_row] >= 0."""
@@ -101,37 +83,35 @@ class MeanStates:
         summed = by_g.sum(axis=0).transpose(1, 0, 2).reshape(ticks.shape[1], -1)
         return by_ticks, np.ascontiguousarray(summed[:, : self._n_line])
 
+    def covariances(self, ticks: NDArray[np.int64], noise: CellNoise, lumping: Lumping) -> Real:
+        """Of the charges a volt between passes, [n_pair, n_vec, n_line], of `ticks` [n_pass, n_vec, n_row] >= 0.
+
+        To first order in the deviations, at the states that `ticks` give without them.
+        """
+        n_pass, n_vec, n_row = ticks.shape
+        groups = self._groups(ticks.reshape(-1, n_row), lumping)
+        n_block, real = len(self._g), self._real
+        of_cells = np.stack([in_lanes(term, LANES, real) for term in noise.of_cells], axis=1)
+        slope, at_end = in_lanes(noise.slope, LANES, real), in_lanes(noise.at_end, LANES, real)
+        out = np.zeros((len(noise.pairs), n_vec, n_block, LANES), dtype=real)
+        of_rows, numbers = noise.of_rows.astype(real), (n_pass, lumping.n_row_segment, get_num_threads())
+        with KERNEL_LOCK:
+            _covariances(groups, self._g, numbers, self._circuit, noise.pairs, of_rows, of_cells, slope, at_end, out)
+        return out.reshape(len(out), n_vec, -1)[..., : self._n_line]
+
     def _groups(self, ticks: NDArray[np.int64], lumping: Lumping) -> StateGroups:
         return state_groups(ticks, n_group=lumping.n_group, n_row_segment=lumping.n_row_segment, dtype=self._real)
-
-
-@compiled()
-def _work(n_kept: int, n_group: int, like: Any) -> Any:
-    kept = (n_kept, n_group, LANES)
-    state = (n_group, LANES)
-    return _Work(
-        np.zeros(kept, like.dtype),
-        np.zeros(kept, like.dtype),
-        np.zeros(kept, like.dtype),
-        np.zeros(state, like.dtype),
-        np.zeros(state, like.dtype),
-        np.zeros(state, like.dtype),
-        np.zeros(state, like.dtype),
-        np.zeros(state, like.dtype),
-        np.zeros(LANES, like.dtype),
-        np.zeros(LANES, like.dtype),
-    )
 
 
 @compiled(parallel=True)
 def _charges(groups: Any, g: Any, n_row_segment: int, c: Any, n_worker: int, out: Any) -> None:
     n_vec, n_group = groups.n_tick.shape
     for worker in prange(n_worker):
-        work = _work(1, n_group, g)
+        work = work_arrays(1, n_group, g)
         for block in range(g.shape[0]):
             for vector in range(worker, n_vec, n_worker):
-                _forward(groups, vector, g[block], n_row_segment, work, c)
-                _add_charge(
+                to_clamp(groups, vector, g[block], n_row_segment, work, c)
+                add_charge(
                     out[0, vector, block],
                     out[1, vector, block],
                     work,
@@ -148,97 +128,70 @@ def _gradient(
     n_vec, n_group = groups.n_tick.shape
     n_segment = groups.first.shape[1]
     for worker in prange(n_worker):
-        work = _work(n_segment, n_group, g)
+        work = work_arrays(n_segment, n_group, g)
         for block in range(g.shape[0]):
             for vector in range(worker, n_vec, n_worker):
                 n_tick = groups.n_tick[vector]
-                _forward(groups, vector, g[block], n_row_segment, work, c)
-                _seed(work, pull[vector, block], n_tick, groups.variance[vector], c)
+                to_clamp(groups, vector, g[block], n_row_segment, work, c)
+                seed(work, pull[vector, block], n_tick, groups.variance[vector], c)
                 for segment in range(n_segment - 1, -1, -1):
                     begin = segment * n_row_segment
                     end = min(begin + n_row_segment, g.shape[1])
-                    _step_back(work, segment, groups.pairs[vector, segment], n_tick, g.dtype.type(end - begin), c)
+                    step_back(work, segment, groups.pairs[vector, segment], n_tick, g.dtype.type(end - begin), c)
                     to_rows(groups, vector, segment, end, g[block], work, by_ticks[vector], by_g[worker, block])
 
 
-@compiled()
-def _forward(groups: Any, vector: int, g: Any, n_row_segment: int, work: Any, c: Any) -> None:
-    """Segments from the far end to the clamp."""
-    work.y[:] = c.zero
-    work.ideal[:] = c.zero
-    work.ended[:] = c.zero
-    for segment in range(groups.first.shape[1]):
-        kept = min(segment, work.s.shape[0] - 1)
-        begin = segment * n_row_segment
-        end = min(begin + n_row_segment, g.shape[0])
-        s, m = work.s[kept], work.m[kept]
-        gather(g, groups.order[vector], groups.first[vector, segment], groups.share[vector], end, s, m, work, c)
-        wires = g.dtype.type(end - begin)
-        pairs, n_tick = groups.pairs[vector, segment], groups.n_tick[vector]
-        _step(work.y, work.far[kept], work.ideal, s, m, pairs, n_tick, wires, c)
+@compiled(parallel=True)
+def _covariances(
+    groups: Any,
+    g: Any,
+    numbers: Any,
+    c: Any,
+    pairs: Any,
+    of_rows: Any,
+    of_cells: Any,
+    slope: Any,
+    at_end: Any,
+    out: Any,
+) -> None:
+    """The passes' vectors lie one after the other in `groups`."""
+    n_pass, n_row_segment, n_worker = numbers
+    n_block, n_row = g.shape[:2]
+    n_vec, n_group, n_segment = out.shape[1], groups.n_tick.shape[1], groups.first.shape[1]
+    for worker in prange(n_worker):
+        work = work_arrays(n_segment, n_group, g)
+        pull, moved = np.ones(LANES, g.dtype), np.zeros((n_pass, n_row, LANES), g.dtype)
+        for block in range(n_block):
+            for vector in range(worker, n_vec, n_worker):
+                for p in range(n_pass):
+                    at = p * n_vec + vector
+                    n_tick = groups.n_tick[at]
+                    moved[p] = g.dtype.type(0)
+                    to_clamp(groups, at, g[block], n_row_segment, work, c)
+                    seed(work, pull, n_tick, groups.variance[at], c)
+                    for segment in range(n_segment - 1, -1, -1):
+                        begin = segment * n_row_segment
+                        end = min(begin + n_row_segment, n_row)
+                        step_back(work, segment, groups.pairs[at, segment], n_tick, g.dtype.type(end - begin), c)
+                        of_each_row(groups, at, segment, end, work, moved[p])
+                    _by_deviation(moved[p], slope[block], at_end[block])
+                for n in range(len(pairs)):
+                    first, second = moved[pairs[n, 0]], moved[pairs[n, 1]]
+                    _add_products(first, second, of_rows[n, vector], of_cells[block], out[n, vector, block])
 
 
 @compiled(fastmath={"contract"})
-def _step(y: Any, behind: Any, ideal: Any, s: Any, m: Any, pairs: Any, n_tick: Any, wires: Any, c: Any) -> None:
-    """From behind a segment to its clamp end."""
-    rw, bend = c.r * wires, c.r * c.r * (wires * wires - c.one) * c.sixth
-    for k in range(y.shape[0]):
-        if n_tick[k] == c.zero:
-            continue
-        rq = c.r * pairs[k]
+def _by_deviation(moved: Any, slope: Any, at_end: Any) -> None:
+    for i in range(moved.shape[0]):
         for n in range(LANES):
-            far, on, rm = y[k, n], s[k, n], c.r * m[k, n]
-            passed = c.one / (c.one + rw * far + rm + bend * far * on)
-            behind[k, n] = far
-            y[k, n] = (far + on + far * (rw * on - rm) + rq * on * on) * passed
-            ideal[k, n] += on
+            moved[i, n] = moved[i, n] * slope[i, n] + at_end[i, n]
 
 
 @compiled(fastmath={"contract"})
-def _add_charge(charge: Any, without: Any, work: Any, n_tick: Any, variance: Any, c: Any) -> None:
-    """Of all groups: the drop of each mean state, and what it has less than the group's states in the mean."""
-    for k in range(n_tick.size):
-        for n in range(LANES):
-            ideal = max(work.ideal[k, n], c.tiny)
-            current = work.y[k, n] / (c.one + c.r_end * work.y[k, n])
-            z = work.ended[k, n] * current / (ideal * ideal)
-            charge[n] += n_tick[k] * (ideal - (ideal - current) * (c.one + variance[k] * z * z))
-            without[n] += n_tick[k] * ideal
-
-
-@compiled(fastmath={"contract"})
-def _seed(work: Any, pull: Any, n_tick: Any, variance: Any, c: Any) -> None:
-    """Gradients of `_add_charge`; that by y replaces y."""
-    for k in range(n_tick.size):
-        for n in range(LANES):
-            ideal = max(work.ideal[k, n], c.tiny)
-            near = c.one / (c.one + c.r_end * work.y[k, n])
-            current, drop_pull = work.y[k, n] * near, pull[n] * n_tick[k]
-            per_ended = current / (ideal * ideal)
-            z = work.ended[k, n] * per_ended
-            factor = c.one + variance[k] * z * z
-            by_z = -drop_pull * (ideal - current) * c.two * variance[k] * z
-            work.of_ended[k, n] = by_z * per_ended
-            work.of_ideal[k, n] = drop_pull * (c.one - factor) - c.two * by_z * z / ideal
-            work.y[k, n] = (drop_pull * factor + by_z * work.ended[k, n] / (ideal * ideal)) * near * near
-
-
-@compiled(fastmath={"contract"})
-def _step_back(work: Any, segment: int, pairs: Any, n_tick: Any, wires: Any, c: Any) -> None:
-    """Gradients of `_step`: by y in place, by S and M in their places."""
-    rw, bend = c.r * wires, c.r * c.r * (wires * wires - c.one) * c.sixth
-    y, s, m = work.y, work.s[segment], work.m[segment]
-    for k in range(y.shape[0]):
-        rq = c.r * pairs[k]
-        for n in range(LANES):
-            far, on, rm = work.far[segment, k, n], s[k, n], c.r * m[k, n]
-            passed = c.one / (c.one + rw * far + rm + bend * far * on)
-            near = (far + on + far * (rw * on - rm) + rq * on * on) * passed
-            by_top = y[k, n] * passed
-            by_bottom = -by_top * near
-            s[k, n] = by_top * (c.one + rw * far + c.two * rq * on) + by_bottom * bend * far + work.of_ideal[k, n]
-            m[k, n] = c.r * (by_bottom - by_top * far)
-            y[k, n] = by_top * (c.one + rw * on - rm) + by_bottom * (rw + bend * on)
-        if n_tick[k] == c.zero:
-            s[k] = c.zero
-            m[k] = c.zero
+def _add_products(first: Any, second: Any, of_row: Any, of_cells: Any, out: Any) -> None:
+    for term in range(of_cells.shape[0]):
+        for i in range(first.shape[0]):
+            weight = of_row[i, term]
+            if weight != 0:
+                for n in range(LANES):
+                    out[n] += first[i, n] * second[i, n] * (weight * of_cells[term, i, n])

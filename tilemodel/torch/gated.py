@@ -22,7 +22,7 @@ from tilemodel.parameters import GatedParameters
 from tilemodel.torch.gated_fast import FINEST_ACCURACY, FastTiles, active_cells
 from tilemodel.torch.geometry import Geometry
 
-__all__ = ["GatedSolver", "gated_charges"]
+__all__ = ["GatedSolver", "gated_charges", "solver_of"]
 
 # Largest tensor of the gradient's states [numbers]
 _MAX_STATES = 2**24
@@ -117,6 +117,11 @@ def _layout(geometry: Geometry, g: NDArray[np.float64]) -> CellLayout:
         gate_sign=(1,),
         charge_sign=-1,
     )
+
+
+def solver_of(handle: int) -> GatedSolver:
+    """The solver of a layer that lives."""
+    return _SOLVERS[handle]
 
 
 @torch.library.custom_op("tilemodel::gated_charges", mutates_args=())

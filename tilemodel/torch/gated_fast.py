@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tilemodel.gated_1t1r import cell_conductance
 from tilemodel.parameters import GatedParameters
-from tilemodel.solvers.mean_states import Lumping, MeanStates
+from tilemodel.solvers.mean_states import CellNoise, Lumping, MeanStates
 from tilemodel.torch.geometry import Geometry
 
 __all__ = ["FINEST_ACCURACY", "FastTiles", "active_cells"]
@@ -28,6 +28,7 @@ _LEVELS = (
     ((Lumping(32, 12), Lumping(32, 16)), Lumping(16, 32)),
 )
 _FOR_GRADIENT = Lumping(64, 6)
+_FOR_NOISE = Lumping(64, 6)
 # Vectors compared: half those with the most ticks, whose wires drop most, the others evenly from the batch
 _N_COMPARED = 8
 # The largest error of a batch over that of the vectors compared
@@ -79,6 +80,36 @@ class FastTiles:
             by_ticks += of_ticks[:, ::step]
             by_g[:, lines] = of_g[::step]
         return by_ticks, by_g * self._slope[k].astype(pull.dtype)
+
+    def covariances(
+        self, k: int, ticks: IntArray, pairs: IntArray, of_rows: Real, of_cells: Real
+    ) -> Real:
+        """Of the charges a volt and tick between `pairs` of passes, [n_pair, n_vec, L]; ticks [n_pass, n_vec, n_row].
+
+        Cells' means deviate with the covariances of_rows [n_pair, n_vec, n_row, n_term] times of_cells
+        [n_term, n_row, L], 0 for a row without a pulse.
+        """
+        result = np.zeros((len(pairs), ticks.shape[1], of_cells.shape[-1]), dtype=self.written.dtype)
+        slope, at_end = np.where(self.written[k] > 0, self._slope[k], 0.0), self._slope_of_ends(k)
+        for (lines, step), solver in zip(self._ends, self._lines[k], strict=True):
+            noise = CellNoise(
+                pairs=pairs,
+                of_rows=of_rows[:, :, ::step],
+                of_cells=of_cells[:, ::step, lines],
+                slope=slope[::step, lines],
+                at_end=at_end[::step, lines],
+            )
+            result[:, :, lines] = solver.covariances(ticks[..., ::step], noise, _FOR_NOISE)
+        return result
+
+    def _slope_of_ends(self, k: int) -> FloatArray:
+        """Of a pulse's end across the whole voltage by the memory element, a volt and tick, [n_row, L]."""
+        p, tile, g = self._parameters, self._geometry.tile, self.written[k]
+        assert isinstance(p, GatedParameters)
+        slope = p.q_pulse_coulomb_per_siemens + 2.0 * p.q_pulse_coulomb_per_siemens2 * g
+        unit = tile.v_read_volt * tile.drive.t_lsb_second
+        result: FloatArray = np.where(g > 0, slope / unit, 0.0)
+        return result
 
     def _solved(self, k: int, ticks: IntArray, lumping: Lumping) -> tuple[Real, Real]:
         """Conduction a volt and tick, with wires and without, [n_vec, L]."""

@@ -1,9 +1,11 @@
-"""Read noise of layers on linear tiles, drawn by outputs, anew in every pass.
+"""Read noise of layers on tiles, drawn by outputs, anew in every pass.
 
 The law is that of `tilemodel.noise` (docs/pcm_noise.md). Lines' deviations are normal, with the covariance between the
 passes of one vector that their cells' noise gives them: passes follow each other within nanoseconds, and slow noise
 is in all of them. They are no function of weights or inputs to a gradient. Derivation: docs/torch.md.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from tilemodel.torch.geometry import Geometry
 from tilemodel.torch.noise import noise_law
 from tilemodel.torch.quantization import TorchPass
 
-__all__ = ["ReadNoise", "cell_terms"]
+__all__ = ["ReadNoise", "cell_terms", "drawn"]
 
 FloatArray = NDArray[np.float64]
 
@@ -31,8 +33,7 @@ _ROUNDING = 1e-5
 class ReadNoise(nn.Module):
     """The law of a layer's passes: covariances of a cell's charges as few products of its ticks and its conductance.
 
-    As few as come within 1e-3 of every variance (5e-4 of sigma). Raises `InputError` for tiles without read noise and
-    for gated ones.
+    As few as come within 1e-3 of every variance (5e-4 of sigma). Raises `InputError` for tiles without read noise.
     """
 
     by_g: Tensor
@@ -40,11 +41,6 @@ class ReadNoise(nn.Module):
 
     def __init__(self, geometry: Geometry, like: Tensor) -> None:
         super().__init__()
-        if not geometry.is_linear:
-            raise InputError(
-                f"tile {geometry.tile.name}: tilemodel.torch draws read noise of linear tiles; use tilemodel.noise "
-                "for others"
-            )
         tables = _tables(geometry)
         by_ticks, by_g = _terms(np.concatenate([table.reshape(3, -1) for table in tables.values()], axis=1))
         self.register_buffer("by_g", torch.from_numpy(by_g).to(like), persistent=False)
@@ -59,14 +55,22 @@ class ReadNoise(nn.Module):
     def deviations(self, terms: Tensor, passes: list[TorchPass], generator: torch.Generator) -> list[Tensor]:
         """Deviations of the levels in each of the `passes`, [K, n_vec, L], drawn; `terms` are those of `cell_terms`."""
         n_tick = [each.area.detach().abs().to(torch.int32).transpose(0, 1) for each in passes]
-        roots: list[list[Tensor | None]] = []
-        for q in range(len(passes)):
-            row: list[Tensor | None] = []
-            for p in range(q + 1):
-                row.append(self._root(self._covariance(p, q, n_tick, terms), row, roots, p, q))
-            roots.append(row)
-        normal = [_normal(row[-1], generator) for row in roots]
-        return [_combined(row, normal) for row in roots]
+        return drawn(lambda p, q: self._covariance(p, q, n_tick, terms), len(passes), generator)
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Passes p <= q whose deviations are correlated."""
+        return list(self._width)
+
+    def of_rows(self, pair: tuple[int, int], first: Tensor, second: Tensor) -> Tensor:
+        """Of a cell's means in passes p <= q by term, [n_term, ...], of pulses of `first`, `second` [...] ticks.
+
+        Times the cell's `cell_terms` it is the covariance; 0 where a row has no pulse.
+        """
+        p, q = pair
+        index = first if p == q else first * self._width[p, q] + second
+        by_ticks: Tensor = self.get_buffer(f"by_ticks_{p}_{q}")
+        return by_ticks[:, index] / (first * second).clamp(min=1)
 
     def _covariance(self, p: int, q: int, n_tick: list[Tensor], terms: Tensor) -> Tensor | None:
         """Between passes p <= q, [K, n_vec, L]; None where there is none."""
@@ -78,28 +82,6 @@ class ReadNoise(nn.Module):
         for by_ticks, term in zip(self.get_buffer(f"by_ticks_{p}_{q}"), terms[:, :, :used], strict=True):
             total = torch.baddbmm(total, by_ticks.index_select(0, flat).view(index.shape), term)
         return total
-
-    @staticmethod
-    def _root(
-        covariance: Tensor | None, row: list[Tensor | None], roots: list[list[Tensor | None]], p: int, q: int
-    ) -> Tensor | None:
-        """Element (q, p) of the lower triangular root of the passes' covariance; None for 0."""
-        left, own = covariance, covariance
-        for r in range(p):
-            other = row[r] if p == q else roots[p][r]
-            mine = row[r]
-            if mine is not None and other is not None:
-                left = -(mine * other) if left is None else left - mine * other
-        if left is None:
-            return None
-        if p == q:
-            assert own is not None
-            if left is own:
-                return left.clamp(min=0.0).sqrt_()
-            return torch.where(left > _ROUNDING * own, left, 0.0).sqrt_()
-        pivot = roots[p][p]
-        assert pivot is not None
-        return torch.where(pivot > 0, left / pivot, 0.0)
 
 
 def cell_terms(by_g: Tensor, cells: Tensor, g_max_siemens: float, square_volt2: list[float], share: Tensor) -> Tensor:
@@ -117,6 +99,40 @@ def cell_terms(by_g: Tensor, cells: Tensor, g_max_siemens: float, square_volt2: 
         torch.mul(second, curve / g_max_siemens**2, out=term)
         term.add_(first, alpha=slope / g_max_siemens).add_(constant * sum(square_volt2)).mul_(share)
     return terms
+
+
+def drawn(covariance: Callable[[int, int], Tensor | None], n_pass: int, generator: torch.Generator) -> list[Tensor]:
+    """Deviations of each pass from their covariances between passes p <= q, tensors of one shape; None for 0."""
+    roots: list[list[Tensor | None]] = []
+    for q in range(n_pass):
+        row: list[Tensor | None] = []
+        for p in range(q + 1):
+            row.append(_root(covariance(p, q), row, roots, p, q))
+        roots.append(row)
+    normal = [_normal(row[-1], generator) for row in roots]
+    return [_combined(row, normal) for row in roots]
+
+
+def _root(
+    covariance: Tensor | None, row: list[Tensor | None], roots: list[list[Tensor | None]], p: int, q: int
+) -> Tensor | None:
+    """Element (q, p) of the lower triangular root of the passes' covariance; None for 0."""
+    left, own = covariance, covariance
+    for r in range(p):
+        other = row[r] if p == q else roots[p][r]
+        mine = row[r]
+        if mine is not None and other is not None:
+            left = -(mine * other) if left is None else left - mine * other
+    if left is None:
+        return None
+    if p == q:
+        assert own is not None
+        if left is own:
+            return left.clamp(min=0.0).sqrt_()
+        return torch.where(left > _ROUNDING * own, left, 0.0).sqrt_()
+    pivot = roots[p][p]
+    assert pivot is not None
+    return torch.where(pivot > 0, left / pivot, 0.0)
 
 
 def _normal(like: Tensor | None, generator: torch.Generator) -> Tensor:

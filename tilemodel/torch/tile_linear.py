@@ -269,12 +269,26 @@ class TileLinear(nn.Module):
         self, passes: list[TorchPass], effective: Effective | None, g: Tensor | None
     ) -> Iterator[tuple[TorchPass, Tensor, Tensor]]:
         """Of each pass, levels [K, n_vec, L], with read noise if it is on, and those without a pulse [K, L]."""
-        noise = None
-        if effective is not None and self._reads is not None and self._read_noise is not None:
-            noise = self._read_noise.deviations(effective.noise, passes, self._reads)
+        noise = None if self._reads is None else self._deviations(passes, effective, g, self._reads)
         for number, drive in enumerate(passes):
             level, zero = self._levels(drive, effective, g)
             yield drive, level if noise is None else level + noise[number], zero
+
+    def _deviations(
+        self, passes: list[TorchPass], effective: Effective | None, g: Tensor | None, reads: torch.Generator
+    ) -> list[Tensor]:
+        """What read noise adds to the levels of each pass, [K, n_vec, L]."""
+        assert self._read_noise is not None
+        if effective is not None:
+            return self._read_noise.deviations(effective.noise, passes, reads)
+        from tilemodel.torch.gated_noise import gated_deviations
+
+        assert g is not None
+        assert self._solver is not None
+        tile = self.geometry.tile
+        unit = tile.conductance.g_max_siemens * tile.v_read_volt * tile.drive.t_lsb_second
+        found = gated_deviations(self._read_noise, g[0], passes, self._solver.handle, reads)
+        return [each * (self._level_per_coulomb * unit) for each in found]
 
     def _levels(self, drive: TorchPass, effective: Effective | None, g: Tensor | None) -> tuple[Tensor, Tensor]:
         """Levels of the lines [K, n_vec, L] for one pass, and what they are without a pulse [K, L]."""
