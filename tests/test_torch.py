@@ -73,6 +73,15 @@ ADCS = {
         "offset_lsb": 0.3,
         "inl_lsb": [1.5, -2.0, 0.5, 3.0],
     },
+    "inl_lines": {
+        "kind": "linear",
+        "adc_bits": 8,
+        "charge_full_scale_coulomb": 2e-12,
+        "gain": 1.1,
+        "offset_lsb": 0.3,
+        "inl_lsb": [],
+        "inl_line_lsb": [[1.5, -2.0, 0.5], [0.0, 3.0, 0.0], [0.0, 0.0, 0.0], [-2.0, 1.0, 2.0]],
+    },
     "curved_ramp": {
         "kind": "ramp",
         "adc_bits": 8,
@@ -151,7 +160,8 @@ def test_codes_are_the_numpy_models(adc, coding, rng):
     assert len(np.unique(expected)) > 50
 
 
-def test_mismatch_of_the_chip_is_the_numpy_models(rng):
+@pytest.mark.parametrize(("adc", "capacitor_sigma"), [("cco_phase", 0.0), ("sar", 0.05)])
+def test_mismatch_of_the_chip_is_the_numpy_models(adc, capacitor_sigma, rng):
     mismatch = {
         "seed": 3,
         "clamp_offset_sigma_volt": 1e-3,
@@ -159,11 +169,11 @@ def test_mismatch_of_the_chip_is_the_numpy_models(rng):
         "access_resistance_sigma": 0.0,
         "adc_gain_sigma": 0.05,
         "adc_offset_sigma_lsb": 2.0,
-        "adc_unit_capacitor_sigma": 0.0,
+        "adc_unit_capacitor_sigma": capacitor_sigma,
     }
     tile = tile_from_mapping(
         {
-            **pair_mapping(array={"n_row": 16, "n_col": 4}, adc=ADCS["cco_phase"]),
+            **pair_mapping(array={"n_row": 16, "n_col": 4}, adc=ADCS[adc]),
             "mismatch": mismatch,
         }
     )
@@ -491,16 +501,11 @@ def test_a_compact_model_makes_a_layer(tmp_path, rng):
         (lambda: driven_tile(wires={"r_bit_line_ohm": 1.0, "r_row_ohm": 1.0}), "needs ideal rows"),
         (lambda: switch_tile(), "takes no negative inputs"),
         (lambda: driven_tile(adc="cco").model_copy(update={"adc": _compressing()}), "without i_half_ampere"),
-        (lambda: driven_tile().model_copy(update={"adc": _bent_lines()}), "inl_line_lsb"),
     ],
 )
 def test_what_is_not_covered_is_refused(tile, message):
     with pytest.raises(InputError, match=message):
         TileLinear(linear(), tile())
-
-
-def _bent_lines():
-    return pair_tile(array={"n_col": 4}, adc={**ADCS["linear"], "inl_line_lsb": [[0.0, 1.0, 0.0]] * 4}).adc
 
 
 def _compressing():

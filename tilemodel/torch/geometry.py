@@ -23,7 +23,7 @@ from tilemodel.coverage import refuse_outside_layers, refuse_uncovered
 from tilemodel.ends import end_resistance_ohm
 from tilemodel.model import ideal_coulomb_per_tick
 from tilemodel.parameters import AnyParameters, DrivenParameters, GatedParameters
-from tilemodel.torch.quantization import CodeLaw, code_law
+from tilemodel.torch.quantization import CodeLaw, code_law, line_values
 
 __all__ = ["Geometry", "geometry_of"]
 
@@ -64,20 +64,24 @@ class Geometry:
         return isinstance(self.parameters, DrivenParameters)
 
     def line_constants(self) -> dict[str, NDArray[Any]]:
-        """By name, [L]: read at the north end, level a coulomb, level at no charge, volt across the cells at rest."""
+        """By name: read at the north end, level a coulomb, level at no charge, volt across the cells at rest, all [L].
+
+        And the converters' `line_values`, [L, n].
+        """
         tile = self.tile
         north = lines_read_north(tile)
         n_line = len(north)
-        level, shift, drop = np.ones(n_line), np.zeros(n_line), np.zeros(n_line)
+        level, shift, drop, own = np.ones(n_line), np.zeros(n_line), np.zeros(n_line), np.empty((n_line, 0))
         if self.law is not None:
-            gain, lsb, shift = converter_bank(tile).level_law()
-            level = gain / lsb
+            bank = converter_bank(tile)
+            gain, lsb, shift = bank.level_law()
+            level, own = gain / lsb, line_values(bank, self.law)
         if isinstance(self.parameters, DrivenParameters):
             rest = _empty_layout(tile).rest_volt[0]
             drop = drop + rest - self.parameters.v_clamp_volt - self.chip.clamp_offset_volt
-        each = {"north": north, "level_per_coulomb": level, "level_shift": shift, "drop_volt": drop}
+        each = {"north": north, "level_per_coulomb": level, "level_shift": shift, "drop_volt": drop, "converter": own}
         used = self.n_out * tile.lines_per_column
-        return {name: np.tile(values, self.n_tile_out)[:used] for name, values in each.items()}
+        return {name: np.concatenate([values] * self.n_tile_out)[:used] for name, values in each.items()}
 
     def tiled(self, weights: Tensor) -> Tensor:
         """Weights [n_out, n_in] as those of the tiles, [K, n_row, C], 0 in rows without input."""

@@ -313,8 +313,8 @@ class TileLinear(nn.Module):
         if law is None or not (level.requires_grad and torch.is_grad_enabled()):
             return self.geometry.columns(self._converted(level)), None
         within = level.clamp(law.smallest, law.largest)
-        rounding = codes_of_levels(level.detach().clone(), law) - within.detach()
+        rounding = codes_of_levels(level.detach().clone(), law, self._converter) - within.detach()
         return self.geometry.columns(within), self.geometry.columns(rounding)
 
     def _converted(self, level: Tensor) -> Tensor:
-        return level if self.geometry.law is None else codes_of_levels(level, self.geometry.law)
+        return level if self.geometry.law is None else codes_of_levels(level, self.geometry.law, self._converter)
