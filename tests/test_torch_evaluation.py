@@ -117,9 +117,11 @@ def test_a_gated_tile_has_its_access_devices_and_no_compensation():
     assert found.score("together") < found.score("together_columns")
 
 
-def test_read_noise_of_a_gated_tile_is_refused_before_anything_runs_with_what_is_left():
+def test_what_is_not_covered_is_refused_before_anything_runs_with_what_is_left():
     tile = tile_from_mapping({**gated_mapping(), "noise": NOISE})
-    with pytest.raises(InputError, match=r"read_noise.*only quantization,wires,access,adc,chip") as refusal:
+    compressing = tile.adc.model_copy(update={"i_half_ampere": 5e-4})
+    tile = tile.model_copy(update={"adc": compressing})
+    with pytest.raises(InputError, match=r"adc.*only quantization,wires,access,chip,read_noise") as refusal:
         evaluate(make_task(), tile)
     assert not calls
     names = str(refusal.value).rpartition("only ")[2].split(",")

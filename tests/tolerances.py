@@ -66,3 +66,7 @@ SMALL_TO_LARGE = 5e-4
 # Rows a segment and groups of mean states: lines of 512 rows of networks' weights and inputs, of the largest ideal
 # charge of a line (measured: at most a third to a half of these)
 MEAN_STATES = {(128, 6): 1e-3, (64, 8): 5e-4, (32, 16): 2.5e-4}
+
+# Variance of read noise of gated lines whose wires take a third of it, of it: mean states and the law's terms (within
+# 1e-3); with transistors also how drops move what ends of pulses release (measured: half of these)
+GATED_NOISE = {False: 6e-3, True: 4e-2}

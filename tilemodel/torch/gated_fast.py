@@ -28,7 +28,8 @@ _LEVELS = (
     ((Lumping(32, 12), Lumping(32, 16)), Lumping(16, 32)),
 )
 _FOR_GRADIENT = Lumping(64, 6)
-_FOR_NOISE = Lumping(64, 6)
+# For read noise, in whose variance this errs by half a percent where wires take half of it
+_SEGMENTS_FOR_NOISE, _GROUPS_FOR_NOISE = 8, 6
 # Vectors compared: half those with the most ticks, whose wires drop most, the others evenly from the batch
 _N_COMPARED = 8
 # The largest error of a batch over that of the vectors compared
@@ -81,9 +82,7 @@ class FastTiles:
             by_g[:, lines] = of_g[::step]
         return by_ticks, by_g * self._slope[k].astype(pull.dtype)
 
-    def covariances(
-        self, k: int, ticks: IntArray, pairs: IntArray, of_rows: Real, of_cells: Real
-    ) -> Real:
+    def covariances(self, k: int, ticks: IntArray, pairs: IntArray, of_rows: Real, of_cells: Real) -> Real:
         """Of the charges a volt and tick between `pairs` of passes, [n_pair, n_vec, L]; ticks [n_pass, n_vec, n_row].
 
         Cells' means deviate with the covariances of_rows [n_pair, n_vec, n_row, n_term] times of_cells
@@ -91,6 +90,7 @@ class FastTiles:
         """
         result = np.zeros((len(pairs), ticks.shape[1], of_cells.shape[-1]), dtype=self.written.dtype)
         slope, at_end = np.where(self.written[k] > 0, self._slope[k], 0.0), self._slope_of_ends(k)
+        lumping = Lumping(max(1, min(len(slope) // _SEGMENTS_FOR_NOISE, 64)), _GROUPS_FOR_NOISE)
         for (lines, step), solver in zip(self._ends, self._lines[k], strict=True):
             noise = CellNoise(
                 pairs=pairs,
@@ -99,7 +99,7 @@ class FastTiles:
                 slope=slope[::step, lines],
                 at_end=at_end[::step, lines],
             )
-            result[:, :, lines] = solver.covariances(ticks[..., ::step], noise, _FOR_NOISE)
+            result[:, :, lines] = solver.covariances(ticks[..., ::step], noise, lumping)
         return result
 
     def _slope_of_ends(self, k: int) -> FloatArray:
