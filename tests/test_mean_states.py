@@ -96,17 +96,18 @@ def test_covariances_between_passes_are_those_of_moved_cells(dtype, rng):
     """With a segment a row and a group an end: derivatives of the exact charges by each cell, the sum over rows."""
     g, ticks = cells(rng, 12, 2), rng.integers(0, 9, (2, 3, 12))
     ticks[0, 1, 4:], slope, at_end = 0, rng.uniform(0.5, 1.0, g.shape), rng.uniform(0.0, 1.0, g.shape)
-    pairs = np.array([[0, 0], [0, 1]])
-    on = np.stack([(ticks[p] > 0) & (ticks[q] > 0) for p, q in pairs])[..., np.newaxis]
-    of_rows, of_cells = on * rng.uniform(0.1, 1.0, (2, 3, 12, 2)), rng.uniform(0.0, 1.0, (2, *g.shape))
+    pairs, of_cells = np.array([[0, 0, 0], [0, 1, 9]]), rng.uniform(0.0, 1.0, (2, *g.shape))
+    of_ticks = rng.uniform(0.1, 1.0, (2, 81, 2))
+    of_ticks[0, 0] = of_ticks[1, :9] = of_ticks[1, ::9] = 0
     expected = np.zeros((2, 3, g.shape[1]))
     for i in range(len(g)):
         step = np.zeros_like(g)
         step[i] = 1e-4 * g[i]
         moved = [(exact(x, g + step, 40.0) - exact(x, g - step, 40.0)) / (2 * step[i]) for x in ticks]
         counted = [each * slope[i] + at_end[i] for each in moved]
-        for n, (p, q) in enumerate(pairs):
-            expected[n] += counted[p] * counted[q] * (of_rows[n, :, i] @ of_cells[:, i])
-    noise = CellNoise(pairs=pairs, of_rows=of_rows, of_cells=of_cells, slope=slope, at_end=at_end)
+        for n, (p, q, stride) in enumerate(pairs):
+            entry = stride * ticks[p][:, i] + ticks[q][:, i]
+            expected[n] += counted[p] * counted[q] * (of_ticks[n, entry] @ of_cells[:, i])
+    noise = CellNoise(pairs=pairs, of_ticks=of_ticks, of_cells=of_cells, slope=slope, at_end=at_end)
     got = MeanStates(g, 40.0, 0.0, dtype).covariances(ticks, noise, Lumping(1, 300))
     np.testing.assert_allclose(got, expected, rtol=1e-4 if dtype == np.float32 else 1e-7)

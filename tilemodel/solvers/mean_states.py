@@ -34,12 +34,12 @@ class Lumping(NamedTuple):
 
 
 class CellNoise(NamedTuple):
-    """Covariances of cells' deviations, those of a line independent: products of a row's and a cell's."""
+    """Covariances of cells' deviations, those of a line independent: products of the pulses' and of a cell's."""
 
     pairs: NDArray[np.int64]
-    """Which two passes, [n_pair, 2]."""
-    of_rows: Real
-    """0 where a row has no pulse in either pass, [n_pair, n_vec, n_row, n_term]."""
+    """Which two passes p and q, and the stride s of their table, [n_pair, 3]."""
+    of_ticks: Real
+    """At s n_p + n_q, of pulses of n_p and n_q ticks; 0 where there is no pulse, [n_pair, n_entry, n_term]."""
     of_cells: Real
     """[n_term, n_row, n_line]"""
     slope: Real
@@ -88,16 +88,16 @@ class MeanStates:
 
         To first order in the deviations, at the states that `ticks` give without them.
         """
-        n_pass, n_vec, n_row = ticks.shape
-        groups = self._groups(ticks.reshape(-1, n_row), lumping)
-        n_block, real = len(self._g), self._real
+        ticks, real = np.ascontiguousarray(ticks), self._real
+        groups = self._groups(ticks.reshape(-1, ticks.shape[-1]), lumping)
         of_cells = np.stack([in_lanes(term, LANES, real) for term in noise.of_cells], axis=1)
         slope, at_end = in_lanes(noise.slope, LANES, real), in_lanes(noise.at_end, LANES, real)
-        out = np.zeros((len(noise.pairs), n_vec, n_block, LANES), dtype=real)
-        of_rows, numbers = noise.of_rows.astype(real), (n_pass, lumping.n_row_segment, get_num_threads())
+        out = np.zeros((len(noise.pairs), ticks.shape[1], len(self._g), LANES), dtype=real)
+        table = np.ascontiguousarray(noise.of_ticks, dtype=real)
+        cells, numbers = (of_cells, slope, at_end), (lumping.n_row_segment, get_num_threads())
         with KERNEL_LOCK:
-            _covariances(groups, self._g, numbers, self._circuit, noise.pairs, of_rows, of_cells, slope, at_end, out)
-        return out.reshape(len(out), n_vec, -1)[..., : self._n_line]
+            _covariances(groups, self._g, numbers, self._circuit, ticks, noise.pairs, table, cells, out)
+        return out.reshape(*out.shape[:2], -1)[..., : self._n_line]
 
     def _groups(self, ticks: NDArray[np.int64], lumping: Lumping) -> StateGroups:
         return state_groups(ticks, n_group=lumping.n_group, n_row_segment=lumping.n_row_segment, dtype=self._real)
@@ -143,25 +143,16 @@ def _gradient(
 
 @compiled(parallel=True)
 def _covariances(
-    groups: Any,
-    g: Any,
-    numbers: Any,
-    c: Any,
-    pairs: Any,
-    of_rows: Any,
-    of_cells: Any,
-    slope: Any,
-    at_end: Any,
-    out: Any,
+    groups: Any, g: Any, numbers: Any, c: Any, ticks: Any, pairs: Any, of_ticks: Any, cells: Any, out: Any
 ) -> None:
     """The passes' vectors lie one after the other in `groups`."""
-    n_pass, n_row_segment, n_worker = numbers
-    n_block, n_row = g.shape[:2]
-    n_vec, n_group, n_segment = out.shape[1], groups.n_tick.shape[1], groups.first.shape[1]
+    (of_cells, slope, at_end), (n_row_segment, n_worker) = cells, numbers
+    n_pass, n_vec, n_row = ticks.shape
+    n_group, n_segment = groups.n_tick.shape[1], groups.first.shape[1]
     for worker in prange(n_worker):
         work = work_arrays(n_segment, n_group, g)
         pull, moved = np.ones(LANES, g.dtype), np.zeros((n_pass, n_row, LANES), g.dtype)
-        for block in range(n_block):
+        for block in range(g.shape[0]):
             for vector in range(worker, n_vec, n_worker):
                 for p in range(n_pass):
                     at = p * n_vec + vector
@@ -176,8 +167,9 @@ def _covariances(
                         of_each_row(groups, at, segment, end, work, moved[p])
                     _by_deviation(moved[p], slope[block], at_end[block])
                 for n in range(len(pairs)):
-                    first, second = moved[pairs[n, 0]], moved[pairs[n, 1]]
-                    _add_products(first, second, of_rows[n, vector], of_cells[block], out[n, vector, block])
+                    p, q, stride = pairs[n]
+                    entry = stride * ticks[p, vector] + ticks[q, vector]
+                    _add_products(moved[p], moved[q], of_ticks[n], entry, of_cells[block], out[n, vector, block])
 
 
 @compiled(fastmath={"contract"})
@@ -188,10 +180,10 @@ def _by_deviation(moved: Any, slope: Any, at_end: Any) -> None:
 
 
 @compiled(fastmath={"contract"})
-def _add_products(first: Any, second: Any, of_row: Any, of_cells: Any, out: Any) -> None:
+def _add_products(first: Any, second: Any, of_ticks: Any, entry: Any, of_cells: Any, out: Any) -> None:
     for term in range(of_cells.shape[0]):
         for i in range(first.shape[0]):
-            weight = of_row[i, term]
+            weight = of_ticks[entry[i], term]
             if weight != 0:
                 for n in range(LANES):
                     out[n] += first[i, n] * second[i, n] * (weight * of_cells[term, i, n])

@@ -28,7 +28,7 @@ _LEVELS = (
     ((Lumping(32, 12), Lumping(32, 16)), Lumping(16, 32)),
 )
 _FOR_GRADIENT = Lumping(64, 6)
-# For read noise, in whose variance this errs by half a percent where wires take half of it
+# For read noise, in whose variance this errs by less than a percent where wires take half of it
 _SEGMENTS_FOR_NOISE, _GROUPS_FOR_NOISE = 8, 6
 # Vectors compared: half those with the most ticks, whose wires drop most, the others evenly from the batch
 _N_COMPARED = 8
@@ -82,11 +82,10 @@ class FastTiles:
             by_g[:, lines] = of_g[::step]
         return by_ticks, by_g * self._slope[k].astype(pull.dtype)
 
-    def covariances(self, k: int, ticks: IntArray, pairs: IntArray, of_rows: Real, of_cells: Real) -> Real:
-        """Of the charges a volt and tick between `pairs` of passes, [n_pair, n_vec, L]; ticks [n_pass, n_vec, n_row].
+    def covariances(self, k: int, ticks: IntArray, pairs: IntArray, of_ticks: Real, of_cells: Real) -> Real:
+        """Of the charges a volt and tick between passes, [n_pair, n_vec, L], of `ticks` [n_pass, n_vec, n_row].
 
-        Cells' means deviate with the covariances of_rows [n_pair, n_vec, n_row, n_term] times of_cells
-        [n_term, n_row, L], 0 for a row without a pulse.
+        Covariances of the memory elements' means are `pairs`, `of_ticks` and `of_cells` as those of `CellNoise`.
         """
         result = np.zeros((len(pairs), ticks.shape[1], of_cells.shape[-1]), dtype=self.written.dtype)
         slope, at_end = np.where(self.written[k] > 0, self._slope[k], 0.0), self._slope_of_ends(k)
@@ -94,7 +93,7 @@ class FastTiles:
         for (lines, step), solver in zip(self._ends, self._lines[k], strict=True):
             noise = CellNoise(
                 pairs=pairs,
-                of_rows=of_rows[:, :, ::step],
+                of_ticks=of_ticks,
                 of_cells=of_cells[:, ::step, lines],
                 slope=slope[::step, lines],
                 at_end=at_end[::step, lines],

@@ -7,6 +7,7 @@ that the vector leads through: what a cell's deviation counts for depends on the
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from tilemodel.torch.gated import solver_of
 from tilemodel.torch.quantization import TorchPass
@@ -25,27 +26,29 @@ def gated_deviations(
     cells = g.detach()
     g_max = solver_of(handle).geometry.tile.conductance.g_max_siemens
     of_cells = cell_terms(noise.by_g, cells[None], g_max, [1.0], torch.ones_like(cells))
-    n_tick = torch.stack([each.area.detach() for each in passes]).to(torch.int32)
-    of_rows = torch.stack([noise.of_rows((p, q), n_tick[p], n_tick[q]) for p, q in noise.pairs])
-    flat = [number for pair in noise.pairs for number in pair]
-    found = dict(zip(noise.pairs, _covariances(n_tick, of_rows, of_cells, cells, flat, handle).unbind(0), strict=True))
+    n_tick = torch.stack([each.area.detach() for each in passes])
+    tables = noise.tables()
+    longest = max(table.shape[1] for table in tables.values())
+    of_ticks = torch.stack([pad(table.T, (0, 0, 0, longest - table.shape[1])) for table in tables.values()])
+    flat = [number for which in tables for number in which]
+    covariances = _covariances(n_tick, of_ticks, of_cells, cells, flat, handle)
+    found = dict(zip([which[:2] for which in tables], covariances.unbind(0), strict=True))
     return drawn(lambda p, q: found.get((p, q)), len(passes), generator)
 
 
 @torch.library.custom_op("tilemodel::gated_covariances", mutates_args=())
-def _covariances(n_tick: Tensor, of_rows: Tensor, of_cells: Tensor, g: Tensor, pairs: list[int], handle: int) -> Tensor:
-    """[n_pair, K, n_vec, L] of pulses n_tick [n_pass, n_vec, K, n_row], of_rows [n_pair, n_term, n_vec, K, n_row]."""
+def _covariances(
+    n_tick: Tensor, of_ticks: Tensor, of_cells: Tensor, g: Tensor, which: list[int], handle: int
+) -> Tensor:
+    """[n_pair, K, n_vec, L] of pulses n_tick [n_pass, n_vec, K, n_row]; others as `CellNoise`, `which` its pairs."""
     solver = solver_of(handle)
-    ticks = np.stack([solver.ticks(each) for each in n_tick])
-    rows = of_rows.permute(0, 2, 3, 4, 1)
-    missing = ticks.shape[-1] - rows.shape[3]
-    by_row = torch.nn.functional.pad(rows, (0, 0, 0, missing)).cpu().numpy()
-    by_cell, which, tiles = of_cells.cpu().numpy(), np.array(pairs).reshape(-1, 2), solver.fast(g)
-    found = [tiles.covariances(k, ticks[:, :, k], which, by_row[:, :, k], by_cell[:, k]) for k in range(len(g))]
+    ticks, pairs = np.stack([solver.ticks(each) for each in n_tick]), np.array(which).reshape(-1, 3)
+    by_ticks, by_cell, tiles = of_ticks.cpu().numpy(), of_cells.cpu().numpy(), solver.fast(g)
+    found = [tiles.covariances(k, ticks[:, :, k], pairs, by_ticks, by_cell[:, k]) for k in range(len(g))]
     return torch.from_numpy(np.stack(found, axis=1)).to(g)
 
 
 @_covariances.register_fake
-def _(n_tick: Tensor, of_rows: Tensor, of_cells: Tensor, g: Tensor, pairs: list[int], handle: int) -> Tensor:
-    del of_rows, of_cells, handle
-    return g.new_empty((len(pairs) // 2, g.shape[0], n_tick.shape[1], g.shape[2]))
+def _(n_tick: Tensor, of_ticks: Tensor, of_cells: Tensor, g: Tensor, which: list[int], handle: int) -> Tensor:
+    del of_ticks, of_cells, handle
+    return g.new_empty((len(which) // 3, g.shape[0], n_tick.shape[1], g.shape[2]))

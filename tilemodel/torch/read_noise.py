@@ -57,20 +57,18 @@ class ReadNoise(nn.Module):
         n_tick = [each.area.detach().abs().to(torch.int32).transpose(0, 1) for each in passes]
         return drawn(lambda p, q: self._covariance(p, q, n_tick, terms), len(passes), generator)
 
-    @property
-    def pairs(self) -> list[tuple[int, int]]:
-        """Passes p <= q whose deviations are correlated."""
-        return list(self._width)
+    def tables(self) -> dict[tuple[int, int, int], Tensor]:
+        """Covariances of a cell's means in passes p <= q, by term: [n_term, n] by (p, q, stride).
 
-    def of_rows(self, pair: tuple[int, int], first: Tensor, second: Tensor) -> Tensor:
-        """Of a cell's means in passes p <= q by term, [n_term, ...], of pulses of `first`, `second` [...] ticks.
-
-        Times the cell's `cell_terms` it is the covariance; 0 where a row has no pulse.
+        Those of pulses of n_p and n_q ticks lie at stride * n_p + n_q. Times the cell's `cell_terms`.
         """
-        p, q = pair
-        index = first if p == q else first * self._width[p, q] + second
-        by_ticks: Tensor = self.get_buffer(f"by_ticks_{p}_{q}")
-        return by_ticks[:, index] / (first * second).clamp(min=1)
+        found = {}
+        for (p, q), width in self._width.items():
+            table: Tensor = self.get_buffer(f"by_ticks_{p}_{q}")
+            entry = torch.arange(table.shape[1], device=table.device)
+            product = entry**2 if p == q else entry.div(width, rounding_mode="floor") * (entry % width)
+            found[p, q, 0 if p == q else width] = table / product.clamp(min=1)
+        return found
 
     def _covariance(self, p: int, q: int, n_tick: list[Tensor], terms: Tensor) -> Tensor | None:
         """Between passes p <= q, [K, n_vec, L]; None where there is none."""
