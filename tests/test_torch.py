@@ -516,7 +516,6 @@ def test_a_compact_model_makes_a_layer(tmp_path, rng):
 @pytest.mark.parametrize(
     ("tile", "message"),
     [
-        (lambda: driven_tile(wires={"r_bit_line_ohm": 1.0, "r_row_ohm": 1.0}), "needs ideal rows"),
         (lambda: switch_tile(), "takes no negative inputs"),
         (lambda: driven_tile(adc="cco").model_copy(update={"adc": _compressing()}), "without i_half_ampere"),
         (lambda: driven_tile().model_copy(update={"adc": _bent_lines()}), "inl_line_lsb"),

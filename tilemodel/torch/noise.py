@@ -48,6 +48,11 @@ def read_table(geometry: Geometry) -> Tensor:
     Raises `InputError` for codings whose passes read a cell more than once, and so with correlated noise.
     """
     drive, noise = geometry.tile.drive, noise_law(geometry)
+    if geometry.rows_resist:
+        raise InputError(
+            f"tile {geometry.tile.name}: tilemodel.torch draws no read noise where rows resist, as columns share it; "
+            "set r_row_ohm and r_driver_ohm to 0 or use tilemodel.noise"
+        )
     if drive.coding != "conventional" or not geometry.is_linear:
         raise InputError(
             f"tile {geometry.tile.name}: tilemodel.torch draws read noise of linear tiles with drive.coding = "
