@@ -557,7 +557,11 @@ def test_the_core_does_not_import_torch():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("tile", [driven_tile(adc="cco_phase"), gated_tile("ramp")], ids=["linear", "gated"])
+@pytest.mark.parametrize(
+    "tile",
+    [driven_tile(adc="cco_phase"), driven_tile(wires={"r_row_ohm": 5.0}), gated_tile("ramp")],
+    ids=["linear", "rows", "gated"],
+)
 def test_runs_on_cuda(tile):
     layer, x = TileLinear(linear(), tile), torch.randn(4, 30, dtype=torch.float64)
     layer.set_input_range(4.0)
