@@ -102,7 +102,7 @@ corners: setup
 
 # BERT and ALBERT through the tile, and training that knows it: an hour; the result stands in docs/studies/networks
 study: $(TORCH_STAMP)
-	$(TORCH_VENV)/bin/python docs/studies/networks/study.py
+	OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(TORCH_VENV)/bin/python docs/studies/networks/study.py
 
 # 100 kills with -9 in sweeps of 200 runs, then 10 000 runs in one batch: about ten minutes; the result stands in docs/runs.md
 soak: setup

@@ -34,14 +34,13 @@ def test_the_reduced_study_runs(tmp_path):
         n_test=16,
         n_train=16,
         n_epoch=1,
-        n_seed=1,
-        n_draw=1,
         tiles=("stress",),
-        trained_tiles=("stress",),
+        n_run={"stress": 1},
+        n_draw={"stress": 1},
         networks=("ALBERT",),
         folder=tmp_path,
     )
-    found = study(size, 1)
+    found = study(size, 1, with_peers=False)
     assert {row["arm"] for row in found["trained"]} == set(ARMS)
     assert {"digital", "wires", "adc", "read_noise", "together"} <= {row["condition"] for row in found["untrained"]}
     assert all(0 <= row["score"] <= 1 for row in found["untrained"] + found["trained"])

@@ -11,7 +11,7 @@ from tests.conftest import pair_mapping, pair_tile, switch_tile
 from tests.tolerances import ROUNDING
 from tilemodel import InputError, TileLayer
 from tilemodel.config.adc import CcoAdc
-from tilemodel.config.load import load_noise_preset, tile_from_mapping
+from tilemodel.config.load import tile_from_mapping
 
 if find_spec("torch") is None:
     pytest.skip("torch is not installed", allow_module_level=True)
@@ -20,12 +20,11 @@ import torch
 from torch import nn
 
 from tilemodel.compact import save_model
-from tilemodel.noise.noisy_tile import NoisyTile
 from tilemodel.parameters import parameters_from_tile
 from tilemodel.solvers import ladder
 from tilemodel.torch import TileLinear, calibrate_ranges, convert, tile_layers
 from tilemodel.torch.gated import gated_charges
-from tilemodel.torch.ladder import transfer_to_clamp
+from tilemodel.torch.ladder import adjoint_by_rows, transfer_adjoint, transfer_by_rows, transfer_to_clamp
 from tilemodel.variants import with_tables
 
 pytestmark = pytest.mark.torch
@@ -73,6 +72,15 @@ ADCS = {
         "gain": 1.1,
         "offset_lsb": 0.3,
         "inl_lsb": [1.5, -2.0, 0.5, 3.0],
+    },
+    "inl_lines": {
+        "kind": "linear",
+        "adc_bits": 8,
+        "charge_full_scale_coulomb": 2e-12,
+        "gain": 1.1,
+        "offset_lsb": 0.3,
+        "inl_lsb": [],
+        "inl_line_lsb": [[1.5, -2.0, 0.5], [0.0, 3.0, 0.0], [0.0, 0.0, 0.0], [-2.0, 1.0, 2.0]],
     },
     "curved_ramp": {
         "kind": "ramp",
@@ -152,7 +160,8 @@ def test_codes_are_the_numpy_models(adc, coding, rng):
     assert len(np.unique(expected)) > 50
 
 
-def test_mismatch_of_the_chip_is_the_numpy_models(rng):
+@pytest.mark.parametrize(("adc", "capacitor_sigma"), [("cco_phase", 0.0), ("sar", 0.05)])
+def test_mismatch_of_the_chip_is_the_numpy_models(adc, capacitor_sigma, rng):
     mismatch = {
         "seed": 3,
         "clamp_offset_sigma_volt": 1e-3,
@@ -160,11 +169,11 @@ def test_mismatch_of_the_chip_is_the_numpy_models(rng):
         "access_resistance_sigma": 0.0,
         "adc_gain_sigma": 0.05,
         "adc_offset_sigma_lsb": 2.0,
-        "adc_unit_capacitor_sigma": 0.0,
+        "adc_unit_capacitor_sigma": capacitor_sigma,
     }
     tile = tile_from_mapping(
         {
-            **pair_mapping(array={"n_row": 16, "n_col": 4}, adc=ADCS["cco_phase"]),
+            **pair_mapping(array={"n_row": 16, "n_col": 4}, adc=ADCS[adc]),
             "mismatch": mismatch,
         }
     )
@@ -228,6 +237,18 @@ def test_ladder_is_the_numpy_one_and_its_gradient_is_right(r_ohm):
     np.testing.assert_allclose(g.grad.numpy(), by_numpy, rtol=1e-10)
     unit = torch.rand(7, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: transfer_to_clamp(x, r_ohm / 30, 0.2), (unit,))
+
+
+@pytest.mark.parametrize("r_ohm", [0.0, 40.0])
+@pytest.mark.parametrize("shape", [(7, 3), (2, 5, 4)])
+def test_ladder_of_other_devices_is_that_of_the_processor(shape, r_ohm):
+    """Torch's own kernels, which devices without compiled loops take, run here on the processor."""
+    g = torch.rand(shape, dtype=torch.float64) * 1e-3
+    transfer = transfer_to_clamp(g, r_ohm, 11.0)
+    np.testing.assert_allclose(transfer_by_rows(g, r_ohm, 11.0), transfer, rtol=ROUNDING)
+    pull = torch.randn(shape, dtype=torch.float64)
+    ours, theirs = adjoint_by_rows(transfer, pull, r_ohm, 11.0), transfer_adjoint(transfer, pull, r_ohm, 11.0)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12 * float(theirs.abs().max()))
 
 
 @pytest.mark.parametrize("cell", list(CELLS))
@@ -420,45 +441,6 @@ def test_compensated_layer_is_the_plain_one_with_rounded_inputs():
     assert (layer(x) - expected).abs().max() > 1e-3
 
 
-def noisy_tile():
-    return tile_from_mapping(
-        {
-            **pair_mapping(array={"n_row": 32, "n_col": 3}),
-            "noise": {**load_noise_preset("pcm_ibm"), "t_since_programming_second": 86400.0},
-        }
-    )
-
-
-def test_read_noise_has_the_numpy_models_variance():
-    tile = noisy_tile()
-    layer, ticks = TileLinear(linear(32, 3), tile), torch.randint(-127, 128, (1, 32))
-    model = numpy_layer(layer, tile).tiles[0][0]
-    chip = NoisyTile(model, np.random.default_rng(1))
-    many = ticks.expand(4000, -1)
-    layer.set_read_noise(torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        got = layer.codes(many).numpy()
-        again = layer.codes(many).numpy()
-    expected = chip.mvm(many.numpy(), np.random.default_rng(2)).charge_coulomb
-    np.testing.assert_allclose(got.std(axis=0), expected.std(axis=0), rtol=0.06)  # 5 sigma of two such estimates
-    assert not np.array_equal(got, again)
-    layer.set_read_noise(torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        np.testing.assert_array_equal(layer.codes(many).numpy(), got)
-
-
-def test_programming_noise_is_drawn_once_and_again_from_the_same_seed():
-    layer, x = TileLinear(linear(32, 3), noisy_tile()), torch.randn(5, 32, dtype=torch.float64)
-    quiet = layer(x)
-    layer.program(torch.Generator().manual_seed(7))
-    noisy = layer(x)
-    assert (noisy - quiet).abs().max() > 1e-3
-    torch.testing.assert_close(layer(x), noisy, rtol=0, atol=0)
-    layer.program_exactly()
-    layer.program(torch.Generator().manual_seed(7))
-    torch.testing.assert_close(layer(x), noisy, rtol=0, atol=0)
-
-
 def network():
     torch.manual_seed(3)
     shared = nn.Linear(12, 12)
@@ -518,16 +500,11 @@ def test_a_compact_model_makes_a_layer(tmp_path, rng):
     [
         (lambda: switch_tile(), "takes no negative inputs"),
         (lambda: driven_tile(adc="cco").model_copy(update={"adc": _compressing()}), "without i_half_ampere"),
-        (lambda: driven_tile().model_copy(update={"adc": _bent_lines()}), "inl_line_lsb"),
     ],
 )
 def test_what_is_not_covered_is_refused(tile, message):
     with pytest.raises(InputError, match=message):
         TileLinear(linear(), tile())
-
-
-def _bent_lines():
-    return pair_tile(array={"n_col": 4}, adc={**ADCS["linear"], "inl_line_lsb": [[0.0, 1.0, 0.0]] * 4}).adc
 
 
 def _compressing():

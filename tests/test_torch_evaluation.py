@@ -40,7 +40,8 @@ MISMATCH = {
 NOISE = {**load_noise_preset("pcm_ibm"), "t_since_programming_second": 86400.0}
 SOFT = {"kind": "switch", "r_on_ohm": 2e4}
 READS = ("read", "t_since_programming_second", "t_between_passes_second")
-ALL = ["digital", "quantization", "together", "together_columns", "together_compensated"]
+CHEAP = ["together_ordered", "together_split", "together_corrected"]
+ALL = ["digital", "quantization", "together", "together_columns", *CHEAP, "together_compensated"]
 
 
 def near(outputs, target):
@@ -111,7 +112,7 @@ def test_a_linear_tile_has_each_of_its_parts_and_what_is_drawn():
 
 def test_a_gated_tile_has_its_access_devices_and_no_compensation():
     found = evaluate(make_task(), tile_from_mapping(gated_mapping(cell={"access": SOFT})), accuracy=1e-2)
-    assert list(found.scores) == ["digital", "quantization", "wires", "access", "adc", *ALL[2:4]]
+    assert list(found.scores) == ["digital", "quantization", "wires", "access", "adc", *ALL[2:6]]
     assert found.score("access") < found.score("quantization")
     assert found.score("together") < found.score("together_columns")
 

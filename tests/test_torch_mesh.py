@@ -245,7 +245,7 @@ def test_a_network_is_evaluated_with_what_rows_do_and_what_takes_it_back():
     assert {"wires", "driver", "adc", "together_compensated"} <= set(found.scores)
     assert found.score("together") < found.score("wires") < found.score("quantization")
     assert found.score("driver") < found.score("quantization")
-    assert found.score("together_compensated") > found.score("together")
+    assert found.score("together") < found.score("together_corrected") < found.score("together_compensated")
 
 
 def test_read_noise_is_refused_where_rows_resist_and_drawn_where_they_do_not():

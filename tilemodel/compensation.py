@@ -63,14 +63,17 @@ def compensate(
     scale: float | Literal["fit"] = 1.0,
     sums: Sums = "free",
     activity: ArrayLike | None = None,
+    tolerance: float = _CONVERGED,
 ) -> Compensation:
     """Conductances with which `tile` multiplies by `weights` [n_row, n_col] in [-1, 1] times `scale`.
 
     `scale` = "fit" takes the largest one, at most 1, that keeps a column within its range. `parameters` default to
     what the tile file states. Cells that clip are met by least squares where rows are ideal. A gated tile is
     compensated for `activity`, the share of time in which a row is on while another one is: a number or [n_row], as
-    `operating_activity` gives it. Raises `InputError` for weights, scales or activities out of range, for sums held
-    where they mean nothing, and for tiles that are neither linear nor gated 1T1R cells with Ohmic elements.
+    `operating_activity` gives it. Rounds end where no conductance changes by more than `tolerance` of its range.
+
+    Raises `InputError` for weights, scales or activities out of range, for sums held where they mean nothing, and for
+    tiles that are neither linear nor gated 1T1R cells with Ohmic elements.
     """
     plain = conductances_from_weights(tile, weights)
     cells = _cells(tile, parameters if parameters is not None else parameters_from_tile(tile), activity)
@@ -82,8 +85,10 @@ def compensate(
         )
     target = np.asarray(weights, dtype=np.float64)
     first = np.full(target.shape[1], 1.0 if scale == "fit" else float(scale))
-    rounds = _held if sums == "held" else _free
-    found, used, wanted, n_round = rounds(cells, plain, target, first, scale == "fit")
+    if sums == "held":
+        found, used, wanted, n_round = _held(cells, plain, target, first, scale == "fit")
+    else:
+        found, used, wanted, n_round = _free(cells, plain, target, first, scale == "fit", tolerance)
     if sums == "free" and (np.abs(wanted) > 1).any() and isinstance(cells, LinearCells) and cells.has_gradient:
         found, n_more = _least_squares(cells, found, used * target)
         n_round += n_more
@@ -108,10 +113,12 @@ def operating_activity(tile: TileConfig, ticks: IntArray) -> FloatArray:
 Rounds = tuple[Conductances, FloatArray, FloatArray, int]
 
 
-def _free(cells: EffectiveCells, plain: Conductances, target: FloatArray, scale: FloatArray, fit: bool) -> Rounds:
+def _free(
+    cells: EffectiveCells, plain: Conductances, target: FloatArray, scale: FloatArray, fit: bool, tolerance: float
+) -> Rounds:
     """Rounds of shares and conductances: those found, the scale, the differences wanted (of the range), rounds."""
     found, n_round, change = plain, 0, np.inf
-    while change > _CONVERGED * cells.range_siemens and n_round < _MAX_ROUND:
+    while change > tolerance * cells.range_siemens and n_round < _MAX_ROUND:
         n_round += 1
         wanted = cells.differences(found, scale * target)
         if fit:

@@ -28,6 +28,9 @@ CONDITIONS = {
     "read_noise": "read noise",
     TOGETHER: "all together",
     "together_columns": "all, a gain and an offset a column calibrated",
+    "together_ordered": "all, largest rows nearest to the read-out",
+    "together_split": "all, bit lines of half the rows",
+    "together_corrected": "all, inputs and columns scaled against IR drop",
     "together_compensated": "all, IR drop compensated at programming",
 }
 """Under what a network can be evaluated, by name, and what a page calls it; the order of a page's rows.

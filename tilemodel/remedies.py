@@ -12,7 +12,18 @@ from tilemodel.config.tile import TileConfig
 from tilemodel.linear import LinearTile
 from tilemodel.model import TileModel, ideal_line_current_ampere
 
-__all__ = ["column_gains", "effective_weights", "low_rank_correction", "row_gains", "rows_by_magnitude", "split_rows"]
+__all__ = [
+    "column_gains",
+    "effective_weights",
+    "low_rank_correction",
+    "row_and_column_gains",
+    "row_gains",
+    "rows_by_magnitude",
+    "split_rows",
+]
+
+# Rounds of `row_and_column_gains`: networks need 4, columns that draw very unlike currents more
+_N_ROUND = 10
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -57,6 +68,23 @@ def column_gains(wanted: FloatArray, got: FloatArray) -> FloatArray:
 def row_gains(wanted: FloatArray, effective: FloatArray) -> FloatArray:
     """Factor a row, [n_row], that brings rows of `effective` nearest to those of `wanted`: to scale inputs with."""
     return column_gains(wanted.T, effective.T)
+
+
+def row_and_column_gains(wanted: FloatArray, effective: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Factors r [n_row], c [n_col] that bring r_i effective_ij c_j nearest to `wanted`, the largest r being 1.
+
+    Least squares by turns. Along a line read at one end the drop is nearly u_i v_j (docs/compensation.md): give the
+    columns of one end alone.
+    """
+    rows, columns = np.ones(len(wanted)), np.ones(wanted.shape[1])
+    for _ in range(_N_ROUND):
+        columns = column_gains(wanted, rows[:, np.newaxis] * effective)
+        rows = row_gains(wanted, effective * columns)
+    driven = np.any(effective, axis=1)
+    largest = rows[driven].max(initial=0.0)
+    if largest <= 0:
+        return np.ones_like(rows), np.ones_like(columns)
+    return np.where(driven, rows / largest, 1.0), columns * largest
 
 
 def low_rank_correction(wanted: FloatArray, effective: FloatArray, rank: int) -> tuple[FloatArray, FloatArray]:

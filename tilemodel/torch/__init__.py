@@ -17,6 +17,7 @@ if find_spec("torch") is None:
 from tilemodel.torch.columns import calibrate_columns
 from tilemodel.torch.conversion import calibrate_ranges, convert, tile_layers
 from tilemodel.torch.evaluation import Task, evaluate, is_right
+from tilemodel.torch.remedies import order_rows, scale_against_ir_drop
 from tilemodel.torch.tile_linear import TileLinear
 
 __all__ = [
@@ -27,5 +28,7 @@ __all__ = [
     "convert",
     "evaluate",
     "is_right",
+    "order_rows",
+    "scale_against_ir_drop",
     "tile_layers",
 ]

@@ -12,6 +12,7 @@ from tilemodel.config.noise import NoiseConfig
 from tilemodel.config.tile import TileConfig
 from tilemodel.evaluation import CONDITIONS, DIGITAL, TOGETHER
 from tilemodel.parameters import AnyParameters, DrivenParameters
+from tilemodel.remedies import split_rows
 from tilemodel.torch.conversion import tile_layers
 from tilemodel.torch.tile_linear import TileLinear
 from tilemodel.variants import parts_of, tables_with_only, with_tables
@@ -34,6 +35,10 @@ class Condition:
     """Each seed writes a chip by [noise]."""
     is_read: bool = False
     """Every pass has read noise."""
+    is_ordered: bool = False
+    """Rows lie in the order of `order_rows`."""
+    is_corrected: bool = False
+    """Scaled by `scale_against_ir_drop`."""
     is_compensated: bool = False
     has_columns: bool = False
 
@@ -77,10 +82,25 @@ def conditions_of(tile: TileConfig, parameters: AnyParameters) -> list[Condition
         found.append(Condition(name="read_noise", tile=noisy, parameters=ideal, is_read=True))
     whole = Condition(name=TOGETHER, tile=tile, parameters=parameters, is_written=written, is_read=read)
     found += [whole, replace(whole, name="together_columns", has_columns=True)]
-    if isinstance(parameters, DrivenParameters) and parameters.is_ohmic:
+    is_linear = isinstance(parameters, DrivenParameters) and parameters.is_ohmic
+    if "wires" in parts_of(tile, parameters):
+        found += _cheap_remedies(whole, is_linear=is_linear)
+    if is_linear:
         found.append(replace(whole, name="together_compensated", is_compensated=True))
     order = list(CONDITIONS)
     return sorted(found, key=lambda one: order.index(one.name))
+
+
+def _cheap_remedies(whole: Condition, *, is_linear: bool) -> list[Condition]:
+    """`whole` with each remedy against IR drop that needs no new conductances."""
+    assert whole.tile is not None
+    found = [replace(whole, name="together_ordered", is_ordered=True)]
+    if whole.tile.array.n_row >= 2:
+        half = split_rows(whole.tile, whole.tile.array.n_row // 2)
+        found.append(replace(whole, name="together_split", tile=half))
+    if is_linear:
+        found.append(replace(whole, name="together_corrected", is_corrected=True))
+    return found
 
 
 def chosen(conditions: Sequence[Condition], names: Iterable[str] | None) -> list[Condition]:

@@ -9,6 +9,7 @@ from tilemodel.parameters import DrivenParameters
 from tilemodel.torch.geometry import Geometry
 from tilemodel.torch.ladder import transfer_to_clamp
 from tilemodel.torch.mesh import meshed_currents
+from tilemodel.torch.read_noise import cell_terms
 
 __all__ = ["Effective", "effective_matrix", "transfer_of_cells"]
 
@@ -21,7 +22,7 @@ class Effective(NamedTuple):
     rest: Tensor
     """Level a second of what the clamps' offsets drive, [K, L]."""
     noise: Tensor
-    """What a cell's variance adds to that of its line's level, times G^0, G^1, G^2, [3, K, n_row, L]; or empty."""
+    """What cells add to the variance of their line's level, `tilemodel.torch.read_noise.cell_terms`; or empty."""
 
 
 def transfer_of_cells(geometry: Geometry, g: Tensor, north: Tensor) -> Tensor:
@@ -37,14 +38,14 @@ def transfer_of_cells(geometry: Geometry, g: Tensor, north: Tensor) -> Tensor:
     return torch.where(north, transfer.flip(-2), transfer)
 
 
-def effective_matrix(geometry: Geometry, cells: Tensor, lines: dict[str, Tensor], *, noisy: bool) -> Effective:
-    """Of conductances [n_rail, K, n_row, L]; `lines` holds `Geometry.line_constants`, `noisy` asks for `noise`."""
+def effective_matrix(geometry: Geometry, cells: Tensor, lines: dict[str, Tensor], by_g: Tensor | None) -> Effective:
+    """Of conductances [n_rail, K, n_row, L]; `lines` holds `Geometry.line_constants`, `by_g` of `ReadNoise` or None."""
     parameters = geometry.parameters
     assert isinstance(parameters, DrivenParameters)
     g = cells * parameters.g_factor
     level = lines["level_per_coulomb"]
     if geometry.rows_resist:
-        driven, rest = meshed_currents(geometry, g, lines["north"], lines["drop_volt"])
+        driven, rest = meshed_currents(geometry, g, lines["tile_north"], lines["tile_drop_volt"])
         return Effective(driven * (level * geometry.tile.drive.t_lsb_second), rest * level, level.new_empty(0))
     transfer = transfer_of_cells(geometry, g, lines["north"])
     if len(geometry.swing_volt) == 1:
@@ -54,9 +55,9 @@ def effective_matrix(geometry: Geometry, cells: Tensor, lines: dict[str, Tensor]
     matrix = driven * transfer * (level * geometry.tile.drive.t_lsb_second)
     seen_from_clamp = (g.sum(dim=0) * transfer).sum(dim=-2)
     noise = level.new_empty(0)
-    if noisy:
-        volt = transfer.detach() * (level * parameters.g_factor)
-        squares = torch.tensor(geometry.swing_volt).square().to(volt)
-        powers = (torch.einsum("k,ktil->til", squares, cells.detach() ** m) for m in range(3))
-        noise = torch.stack([power * volt**2 for power in powers])
+    if by_g is not None:
+        g_max = geometry.tile.conductance.g_max_siemens
+        unit = parameters.g_factor * g_max * geometry.tile.drive.t_lsb_second
+        share = (transfer.detach() * (level * unit)).square_()
+        noise = cell_terms(by_g, cells.detach(), g_max, [volt**2 for volt in geometry.swing_volt], share)
     return Effective(matrix, seen_from_clamp * lines["drop_volt"] * level, noise)

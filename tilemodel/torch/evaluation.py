@@ -23,6 +23,7 @@ from tilemodel.torch.columns import calibrate_columns
 from tilemodel.torch.conditions import Condition, chosen, conditions_of, put_under, refuse_uncovered_conditions
 from tilemodel.torch.conversion import calibrate_ranges, call, convert, tile_layers
 from tilemodel.torch.kept_scores import KeptScores, digest
+from tilemodel.torch.remedies import order_rows, scale_against_ir_drop
 from tilemodel.version import VERSION
 
 __all__ = ["Task", "evaluate", "is_right"]
@@ -177,6 +178,10 @@ class _Work:
         network = self._on_tiles(condition, seed + number)
         for name, layer in tile_layers(network):
             layer.set_input_range(self._ranges[name])
+        if condition.is_ordered:
+            order_rows(network)
+        if condition.is_corrected:
+            scale_against_ir_drop(network)
         if condition.is_compensated:
             self._compensate(network, keep=not condition.has_mismatch)
         device = next(layer.weight.device for _, layer in tile_layers(network))

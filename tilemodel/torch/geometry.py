@@ -24,7 +24,7 @@ from tilemodel.coverage import refuse_outside_layers, refuse_uncovered
 from tilemodel.ends import end_resistance_ohm
 from tilemodel.model import ideal_coulomb_per_tick
 from tilemodel.parameters import AnyParameters, DrivenParameters, GatedParameters
-from tilemodel.torch.quantization import CodeLaw, code_law
+from tilemodel.torch.quantization import CodeLaw, code_law, line_values
 
 __all__ = ["Geometry", "geometry_of"]
 
@@ -70,30 +70,27 @@ class Geometry:
         driven = self.parameters
         return isinstance(driven, DrivenParameters) and (driven.r_row_ohm > 0 or self.tile.wires.r_driver_ohm > 0)
 
-    @property
-    def n_line_used(self) -> int:
-        """L"""
-        return self.n_out * self.tile.lines_per_column
-
     def line_constants(self) -> dict[str, NDArray[Any]]:
-        """By name, [L]: read at the north end, level a coulomb, level at no charge, volt across the cells at rest.
+        """By name: read at the north end, level a coulomb, level at no charge, volt across the cells at rest, all [L].
 
-        The first and the last are of all lines of the tiles where rows resist.
+        And the converters' `line_values`, [L, n]. Where rows resist, also the first and the fourth of all lines of a
+        tile, used or not: "tile_north", "tile_drop_volt".
         """
         tile = self.tile
         north = lines_read_north(tile)
         n_line = len(north)
-        level, shift, drop = np.ones(n_line), np.zeros(n_line), np.zeros(n_line)
+        level, shift, drop, own = np.ones(n_line), np.zeros(n_line), np.zeros(n_line), np.empty((n_line, 0))
         if self.law is not None:
-            gain, lsb, shift = converter_bank(tile).level_law()
-            level = gain / lsb
+            bank = converter_bank(tile)
+            gain, lsb, shift = bank.level_law()
+            level, own = gain / lsb, line_values(bank, self.law)
         if isinstance(self.parameters, DrivenParameters):
             rest = _empty_layout(tile).rest_volt[0]
             drop = drop + rest - self.parameters.v_clamp_volt - self.chip.clamp_offset_volt
-        each = {"north": north, "level_per_coulomb": level, "level_shift": shift, "drop_volt": drop}
-        tiled = {name: np.tile(values, self.n_tile_out) for name, values in each.items()}
-        acting = ("north", "drop_volt") if self.rows_resist else ()
-        return {name: tiled[name] if name in acting else tiled[name][: self.n_line_used] for name in each}
+        each = {"north": north, "level_per_coulomb": level, "level_shift": shift, "drop_volt": drop, "converter": own}
+        used = self.n_out * tile.lines_per_column
+        found = {name: np.concatenate([values] * self.n_tile_out)[:used] for name, values in each.items()}
+        return found | ({"tile_north": north, "tile_drop_volt": drop} if self.rows_resist else {})
 
     def tiled(self, weights: Tensor) -> Tensor:
         """Weights [n_out, n_in] as those of the tiles, [K, n_row, C], 0 in rows without input."""

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["transfer_to_clamp"]
+__all__ = ["adjoint_by_rows", "transfer_adjoint", "transfer_by_rows", "transfer_to_clamp"]
 
 
 @torch.library.custom_op("tilemodel::ladder_transfer", mutates_args=())
@@ -22,6 +22,17 @@ def transfer_to_clamp(g: Tensor, r_ohm: float, r_end_ohm: float) -> Tensor:
         from tilemodel.solvers.ladder_kernels import ladder_transfer
 
         return torch.from_numpy(ladder_transfer(_tiles(g), r_ohm, r_end_ohm)).view(g.shape)
+    return transfer_by_rows(g, r_ohm, r_end_ohm)
+
+
+@transfer_to_clamp.register_fake
+def _(g: Tensor, r_ohm: float, r_end_ohm: float) -> Tensor:
+    del r_ohm, r_end_ohm
+    return torch.empty_like(g, memory_format=torch.contiguous_format)
+
+
+def transfer_by_rows(g: Tensor, r_ohm: float, r_end_ohm: float) -> Tensor:
+    """`transfer_to_clamp` by torch's own kernels, for any device."""
     g = g.movedim(-2, 0)
     stretch = torch.empty_like(g)  # 1 + r y, of each node
     rows, n_row = g.unbind(0), len(g)
@@ -35,12 +46,6 @@ def transfer_to_clamp(g: Tensor, r_ohm: float, r_end_ohm: float) -> Tensor:
     return transfer.movedim(0, -2).contiguous()
 
 
-@transfer_to_clamp.register_fake
-def _(g: Tensor, r_ohm: float, r_end_ohm: float) -> Tensor:
-    del r_ohm, r_end_ohm
-    return torch.empty_like(g, memory_format=torch.contiguous_format)
-
-
 @torch.library.custom_op("tilemodel::ladder_adjoint", mutates_args=())
 def transfer_adjoint(transfer: Tensor, pull: Tensor, r_ohm: float, r_end_ohm: float) -> Tensor:
     """Gradient of sum(pull * transfer) by the conductances, as `tilemodel.solvers.ladder.transfer_adjoint`.
@@ -52,6 +57,17 @@ def transfer_adjoint(transfer: Tensor, pull: Tensor, r_ohm: float, r_end_ohm: fl
 
         by_g = ladder_adjoint(_tiles(transfer), _tiles(pull), r_ohm, r_end_ohm)
         return torch.from_numpy(by_g).view(transfer.shape)
+    return adjoint_by_rows(transfer, pull, r_ohm, r_end_ohm)
+
+
+@transfer_adjoint.register_fake
+def _(transfer: Tensor, pull: Tensor, r_ohm: float, r_end_ohm: float) -> Tensor:
+    del pull, r_ohm, r_end_ohm
+    return torch.empty_like(transfer, memory_format=torch.contiguous_format)
+
+
+def adjoint_by_rows(transfer: Tensor, pull: Tensor, r_ohm: float, r_end_ohm: float) -> Tensor:
+    """`transfer_adjoint` by torch's own kernels, for any device."""
     w, p = transfer.movedim(-2, 0), pull.movedim(-2, 0)
     n_row = len(w)
     factor = w.clone()
@@ -68,12 +84,6 @@ def transfer_adjoint(transfer: Tensor, pull: Tensor, r_ohm: float, r_end_ohm: fl
     for i in range(n_row - 2, -1, -1):  # in place: currents become the nodes' voltages
         currents[i].addcmul_(factors[i], currents[i + 1])
     return (current * w).neg_().movedim(0, -2).contiguous()
-
-
-@transfer_adjoint.register_fake
-def _(transfer: Tensor, pull: Tensor, r_ohm: float, r_end_ohm: float) -> Tensor:
-    del pull, r_ohm, r_end_ohm
-    return torch.empty_like(transfer, memory_format=torch.contiguous_format)
 
 
 def _tiles(values: Tensor) -> NDArray[np.floating[Any]]:

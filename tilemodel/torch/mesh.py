@@ -72,22 +72,22 @@ mesh_transfer.register_autograd(_backward, setup_context=_keep)
 def meshed_currents(geometry: Geometry, g: Tensor, north: Tensor, drop_volt: Tensor) -> tuple[Tensor, Tensor]:
     """Clamp currents [ampere] of a pulse of height 1 on a row [K, n_row, L], and of the clamps' offsets [K, L].
 
-    `g` [n_rail, K, n_row, .], `north` and `drop_volt` are of all lines of the tiles.
+    `g` [n_rail, K, n_row, .] is of all lines of the tiles, `north` and `drop_volt` of those of one tile.
     """
     parameters, wires, n_tile_out = geometry.parameters, geometry.tile.wires, geometry.n_tile_out
     assert isinstance(parameters, DrivenParameters)  # rows resist
-    n_line = g.shape[-1] // n_tile_out
+    n_line = len(north)
     tiles = g.unflatten(-1, (n_tile_out, n_line)).permute(1, 3, 0, 2, 4)
     transfer, y_in = mesh_transfer(
         tiles.flatten(0, 1).contiguous(),
-        north[:n_line],
+        north,
         [parameters.r_bit_line_ohm, geometry.r_end_ohm, parameters.r_row_ohm, wires.r_driver_ohm],
         wires.row_driven_end,
     )
     swing = torch.tensor(geometry.swing_volt, dtype=transfer.dtype, device=transfer.device)
     driven = torch.einsum("k,tkil->til", swing, transfer).unflatten(0, (-1, n_tile_out))
-    rest = y_in.unflatten(0, (-1, n_tile_out)) @ drop_volt.view(n_tile_out, n_line, 1)
-    used = geometry.n_line_used
+    rest = (y_in @ drop_volt).unflatten(0, (-1, n_tile_out))
+    used = geometry.n_out * geometry.tile.lines_per_column
     return driven.transpose(1, 2).flatten(2)[..., :used], rest.flatten(1)[:, :used]
 
 

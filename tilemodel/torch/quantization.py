@@ -1,10 +1,11 @@
 """Steps whose gradient is taken straight through: inputs to ticks, ticks to passes, levels to codes."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tilemodel.adc import ConverterBank, ramp_levels
@@ -13,7 +14,7 @@ from tilemodel.config.errors import InputError
 from tilemodel.config.passes import bit_fields
 from tilemodel.config.tile import TileConfig
 
-__all__ = ["CodeLaw", "TorchPass", "code_law", "codes_of_levels", "ticks_of_inputs", "tile_passes"]
+__all__ = ["CodeLaw", "TorchPass", "code_law", "codes_of_levels", "line_values", "ticks_of_inputs", "tile_passes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,8 @@ class CodeLaw:
     """Added to levels, at points evenly from `smallest` to `largest`; or nothing."""
     edges: tuple[float, ...] = ()
     """Levels at which the code steps, if they are not evenly spaced; then `step` has no meaning."""
+    by_line: Literal["", "inl", "weights"] = ""
+    """What lines have of their own (`line_values`): an INL [n_line, n_point] or a SAR's weights [n_line, n_bit]."""
 
 
 def ticks_of_inputs(inputs: Tensor, input_range: Tensor, tile: TileConfig) -> Tensor:
@@ -91,26 +94,43 @@ def code_law(bank: ConverterBank) -> CodeLaw | None:
         inl = tuple(adc.inl_lsb) if any(adc.inl_lsb) else ()
     elif isinstance(adc, RampAdc) and adc.ramp_curvature != 0:
         edges = tuple((ramp_levels(adc) + bank.smallest_code).tolist())
+    if isinstance(adc, CcoAdc) and adc.i_half_ampere is not None:
+        raise InputError(f"tilemodel.torch covers converters of kind {adc.kind!r} without i_half_ampere")
+    by_line: Literal["", "inl", "weights"] = ""
     if isinstance(adc, LinearAdc) and any(map(any, adc.inl_line_lsb)):
-        raise InputError("tilemodel.torch covers one INL of all lines, not inl_line_lsb; leave it out or use TileModel")
-    by_current = isinstance(adc, CcoAdc) and adc.i_half_ampere is not None
-    if by_current or (isinstance(adc, SarAdc) and bank.bit_weight_lsb is not None and _unequal(bank)):
-        raise InputError(
-            f"tilemodel.torch covers converters of kind {adc.kind!r} without "
-            + ("i_half_ampere" if by_current else "mismatch of their capacitors")
-        )
+        by_line = "inl"
+    elif isinstance(adc, SarAdc) and bank.bit_weight_lsb is not None and _unequal(bank.bit_weight_lsb):
+        by_line = "weights"
     phase = adc.phase_cycle if isinstance(adc, CcoAdc) else 0.0
     ends = {"smallest": bank.smallest_code, "largest": bank.largest_code}
-    return CodeLaw(step=step, phase=phase, inl_lsb=inl, edges=edges, **ends)
+    return CodeLaw(step=step, phase=phase, inl_lsb=inl, edges=edges, by_line=by_line, **ends)
 
 
-def codes_of_levels(level: Tensor, law: CodeLaw) -> Tensor:
-    """Codes, as numbers of `level`'s type; the gradient is 1 within the range and 0 beyond it."""
+def line_values(bank: ConverterBank, law: CodeLaw) -> NDArray[np.float64]:
+    """What `law.by_line` names, [n_line, n]; without it no values a line."""
+    if law.by_line == "weights":
+        assert bank.bit_weight_lsb is not None
+        return bank.bit_weight_lsb
+    if law.by_line == "inl":
+        assert isinstance(bank.adc, LinearAdc)
+        return np.array(bank.adc.inl_line_lsb)
+    return np.empty((bank.n_line, 0))
+
+
+def codes_of_levels(level: Tensor, law: CodeLaw, of_lines: Tensor) -> Tensor:
+    """Codes of levels [..., L], as numbers of `level`'s type; the gradient is 1 within the range and 0 beyond it.
+
+    `of_lines` [L, n] are the `line_values`.
+    """
     trains = level.requires_grad and torch.is_grad_enabled()
     value = level.detach().clone() if trains else level
     if law.inl_lsb:
-        value = value + _inl(value, law)
-    if law.edges:
+        value = value + _inl(value, law, value.new_tensor(law.inl_lsb).unsqueeze(0))
+    elif law.by_line == "inl":
+        value = value + _inl(value, law, of_lines)
+    if law.by_line == "weights":
+        value = _successive_approximation(value - law.smallest, of_lines) + law.smallest
+    elif law.edges:
         value = (torch.searchsorted(value.new_tensor(law.edges), value, right=True) + law.smallest).to(value)
     elif law.step == "nearest":
         value = value.round_()
@@ -124,16 +144,28 @@ def codes_of_levels(level: Tensor, law: CodeLaw) -> Tensor:
     return _straight(level.clamp(law.smallest, law.largest), code) if trains else code
 
 
-def _inl(level: Tensor, law: CodeLaw) -> Tensor:
-    """Integral non-linearity [LSB] at levels of any shape, straight between its points and constant beyond them."""
-    points = level.new_tensor(law.inl_lsb)
-    if len(points) == 1:
-        return points.expand_as(level)
-    last = len(points) - 1
+def _inl(level: Tensor, law: CodeLaw, points: Tensor) -> Tensor:
+    """Integral non-linearity [LSB] at levels [..., L], straight between the `points` [L or 1, n], constant beyond."""
+    last = points.shape[1] - 1
+    if last == 0:
+        return points[:, 0].expand_as(level)
     place = ((level - law.smallest) * (last / (law.largest - law.smallest))).clamp(0, last)
     before = place.floor().clamp(max=last - 1)
-    index = before.long()
-    return torch.lerp(points[index], points[index + 1], place - before)
+    line = torch.arange(len(points), device=level.device) * (last + 1)
+    index = before.long() + line
+    flat = points.reshape(-1)
+    return torch.lerp(flat[index], flat[index + 1], place - before)
+
+
+def _successive_approximation(counts: Tensor, weights: Tensor) -> Tensor:
+    """Codes of `counts` [..., L] by weights [L, n_bit], largest first: a bit stays set if the sum fits."""
+    total, code = torch.zeros_like(counts), torch.zeros_like(counts)
+    for bit in reversed(range(weights.shape[1])):
+        trial = total + weights[:, bit]
+        stays = trial <= counts
+        total = torch.where(stays, trial, total)
+        code = code + stays * float(2**bit)
+    return code
 
 
 def _straight(value: Tensor, rounded: Tensor) -> Tensor:
@@ -143,7 +175,5 @@ def _straight(value: Tensor, rounded: Tensor) -> Tensor:
     return rounded + (value - value.detach())
 
 
-def _unequal(bank: ConverterBank) -> bool:
-    weight = bank.bit_weight_lsb
-    assert weight is not None
-    return not all(math.isclose(value, 2.0**bit) for line in weight for bit, value in enumerate(line))
+def _unequal(weight: NDArray[np.float64]) -> bool:
+    return not np.allclose(weight, 2.0 ** np.arange(weight.shape[1]), rtol=1e-9, atol=0.0)

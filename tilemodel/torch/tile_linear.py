@@ -17,8 +17,10 @@ from tilemodel.model import check_accuracy
 from tilemodel.parameters import AnyParameters, parameters_from_tile
 from tilemodel.torch.effective import Effective, effective_matrix
 from tilemodel.torch.geometry import geometry_of
-from tilemodel.torch.noise import aged, read_deviation, read_table
+from tilemodel.torch.noise import aged
 from tilemodel.torch.quantization import TorchPass, codes_of_levels, ticks_of_inputs, tile_passes
+from tilemodel.torch.read_noise import ReadNoise
+from tilemodel.torch.rows import ordered_ticks, ordered_weights, scaled_inputs
 
 __all__ = ["TileLinear"]
 
@@ -55,16 +57,22 @@ class TileLinear(nn.Module):
         for name, values in self.geometry.line_constants().items():
             self._line_names.append(name)
             tensor = torch.from_numpy(values).to(linear.weight.device)
-            self.register_buffer(f"_{name}", tensor if name == "north" else tensor.to(**like), persistent=False)
-        self.register_buffer("_read_table", None, persistent=False)
+            self.register_buffer(
+                f"_{name}", tensor if tensor.dtype == torch.bool else tensor.to(**like), persistent=False
+            )
         self.register_buffer("deviation", None)
         """What is programmed beyond the weights' own conductances [siemens], [n_rail, K, n_row, L], or None."""
         self.register_buffer("column_gain", None)
         """Factor of each tile's columns behind the converters, [K, C], or None for 1."""
         self.register_buffer("column_offset", None)
         """What is added to the outputs digitally, [n_out], or None for 0."""
+        self.register_buffer("row_order", None)
+        """Which of its rows each tile has at each place, [K, n_row], or None for their own (`order_rows`)."""
+        self.register_buffer("input_gain", None)
+        """Factor of each input, for the columns of each end, [n_end, n_in], or None (`scale_against_ir_drop`)."""
         self._ranged = False
         self._reads: torch.Generator | None = None
+        self._read_noise: ReadNoise | None = None
         self._cache: tuple[int, Effective] | None = None
         self._solver = None
         if not self.geometry.is_linear:
@@ -108,14 +116,13 @@ class TileLinear(nn.Module):
     def codes(self, ticks: Tensor) -> Tensor:
         """Sums of the tiles' codes [n_vec, n_out] of whole `ticks` [n_vec, n_in], as `tilemodel.TileLayer` gives them.
 
-        Charges [coulomb] of ideal converters. The columns' scales are not in it.
+        Charges [coulomb] of ideal converters. The scales of inputs and columns are not in it.
         """
         weights, _ = self._scaled()
         effective = self._effective(weights)
         g = None if effective is not None else self._conductances(weights)
         total: Any = 0.0
-        for drive in self._passes(ticks.to(self.weight.dtype)):
-            level, _ = self._levels(drive, effective, g)
+        for drive, level, _ in self._read_out(self._passes(ticks.to(self.weight.dtype)), effective, g):
             total = total + drive.factor * self.geometry.columns(self._converted(level))
         summed: Tensor = total.sum(dim=0)
         return summed
@@ -132,10 +139,14 @@ class TileLinear(nn.Module):
         if not self.geometry.is_linear:
             raise InputError("compensate: gated tiles need an operating point; see tilemodel.compensate")
         weights = self.tile_weights()
+        close = 0.1 * torch.finfo(weights.dtype).eps
         tile, n_tile = self.geometry.tile, self.geometry.n_tile_out
         padded = torch.nn.functional.pad(weights, (0, self.geometry.n_unused)).cpu().double().numpy()
         found = [
-            [compensate(part, tile, parameters=self.geometry.parameters, scale="fit") for part in parts]
+            [
+                compensate(part, tile, parameters=self.geometry.parameters, scale="fit", tolerance=close)
+                for part in parts
+            ]
             for parts in (np.split(row, n_tile, axis=1) for row in padded)
         ]
         layouts = [[cell_layout(tile, one.conductances).g_siemens for one in row] for row in found]
@@ -144,7 +155,7 @@ class TileLinear(nn.Module):
         self.deviation = torch.from_numpy(g[..., : plain.shape[-1]]).to(plain) - plain
         gain = 1.0 / np.stack([np.concatenate([one.scale for one in row]) for row in found])
         self.column_gain = torch.from_numpy(gain[:, : self.out_features]).to(plain)
-        self._cache = None
+        self.input_gain, self._cache = None, None
 
     def program(self, generator: torch.Generator) -> None:
         """Draw a chip: conductances as [noise] of the tile leaves them, those of now or of `compensate` the targets.
@@ -157,8 +168,8 @@ class TileLinear(nn.Module):
         self._cache = None
 
     def program_exactly(self) -> None:
-        """Undo `program`, `compensate` and `calibrate_columns`."""
-        self.deviation, self.column_gain, self.column_offset, self._cache = None, None, None, None
+        """Undo `program`, `compensate`, `calibrate_columns` and `scale_against_ir_drop`; rows stay where they are."""
+        self.deviation = self.column_gain = self.column_offset = self.input_gain = self._cache = None
 
     def set_read_noise(self, generator: torch.Generator | None) -> None:
         """Add read noise, drawn from `generator` (of the layer's device), to every pass; None: no more.
@@ -166,7 +177,7 @@ class TileLinear(nn.Module):
         Raises `InputError` for tiles of which `tilemodel.torch` does not know it (docs/torch.md).
         """
         if generator is not None:
-            self._read_table = read_table(self.geometry).to(self.weight)
+            self._read_noise = ReadNoise(self.geometry, self.weight)
         self._reads, self._cache = generator, None
 
     def train(self, mode: bool = True) -> "TileLinear":
@@ -181,7 +192,7 @@ class TileLinear(nn.Module):
         return self
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
-        for name in ("deviation", "column_gain", "column_offset"):
+        for name in ("deviation", "column_gain", "column_offset", "row_order", "input_gain"):
             given = state.get(prefix + name)
             setattr(self, name, None if given is None else torch.empty_like(given, device=self.weight.device))
         super()._load_from_state_dict(state, prefix, *arguments)
@@ -203,15 +214,15 @@ class TileLinear(nn.Module):
     def _driven(self, flat: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Of each pass: levels [K, n_vec, L], those without a pulse [K, L], output a level [K, C]."""
         span = self._span(flat)
-        passes = self._passes(ticks_of_inputs(flat, span, self.geometry.tile))
         weights, scale = self._scaled()
         effective = self._effective(weights)
         g = None if effective is not None else self._conductances(weights)
         unit = span / (self.geometry.tile.drive.n_tick_max * self.geometry.unit_level)
         factor = scale * unit if self.column_gain is None else scale * self.column_gain * unit
-        for drive in passes:
-            level, zero = self._levels(drive, effective, g)
-            yield level, zero, drive.factor * factor
+        for inputs, taken in scaled_inputs(flat, self.input_gain, self._north[:: self.geometry.tile.lines_per_column]):
+            passes = self._passes(ticks_of_inputs(inputs, span, self.geometry.tile))
+            for drive, level, zero in self._read_out(passes, effective, g):
+                yield level, zero, drive.factor * taken * factor
 
     def _span(self, flat: Tensor) -> Tensor:
         if self._ranged:
@@ -222,14 +233,14 @@ class TileLinear(nn.Module):
     def _passes(self, ticks: Tensor) -> list[TorchPass]:
         """Ticks [n_vec, n_in] as passes over the tiles' rows, [n_vec, K, n_row]; of one tile, over the rows in use."""
         n_tile, n_row = self.geometry.n_tile_in, self.geometry.tile.array.n_row
-        if n_tile == 1:  # rows without input need no pulse
+        if n_tile == 1 and self.row_order is None:  # rows without input need no pulse
             return tile_passes(ticks[:, None], self.geometry.tile)
         padded = torch.nn.functional.pad(ticks, (0, n_tile * n_row - self.in_features))
-        return tile_passes(padded.reshape(-1, n_tile, n_row), self.geometry.tile)
+        return tile_passes(ordered_ticks(padded.reshape(-1, n_tile, n_row), self.row_order), self.geometry.tile)
 
     def _scaled(self) -> tuple[Tensor, Tensor]:
         """Weights of the tiles in [-1, 1] [K, n_row, C] and their columns' scales [K, C]."""
-        tiled = self.geometry.tiled(self.weight)
+        tiled = ordered_weights(self.geometry.tiled(self.weight), self.row_order)
         largest = tiled.abs().amax(dim=1)
         scale = torch.where(largest > 0, largest, torch.ones_like(largest))
         return tiled / scale[:, None], scale
@@ -253,17 +264,26 @@ class TileLinear(nn.Module):
 
     def _computed(self, weights: Tensor) -> Effective:
         lines = {name: getattr(self, f"_{name}") for name in self._line_names}
-        return effective_matrix(self.geometry, self._conductances(weights), lines, noisy=self._reads is not None)
+        by_g = None if self._reads is None or self._read_noise is None else self._read_noise.by_g
+        return effective_matrix(self.geometry, self._conductances(weights), lines, by_g)
+
+    def _read_out(
+        self, passes: list[TorchPass], effective: Effective | None, g: Tensor | None
+    ) -> Iterator[tuple[TorchPass, Tensor, Tensor]]:
+        """Of each pass, levels [K, n_vec, L], with read noise if it is on, and those without a pulse [K, L]."""
+        noise = None
+        if effective is not None and self._reads is not None and self._read_noise is not None:
+            noise = self._read_noise.deviations(effective.noise, passes, self._reads)
+        for number, drive in enumerate(passes):
+            level, zero = self._levels(drive, effective, g)
+            yield drive, level if noise is None else level + noise[number], zero
 
     def _levels(self, drive: TorchPass, effective: Effective | None, g: Tensor | None) -> tuple[Tensor, Tensor]:
         """Levels of the lines [K, n_vec, L] for one pass, and what they are without a pulse [K, L]."""
         if effective is not None:
             zero = self._level_shift + effective.rest * self.geometry.tile.t_window_second(drive.n_tick_max)
             used = effective.matrix[:, : drive.area.shape[-1]]
-            level = torch.baddbmm(zero[:, None], drive.area.transpose(0, 1), used)
-            if self._reads is not None:
-                level = level + read_deviation(self._read_table, effective.noise, drive.area, self._reads)
-            return level, zero
+            return torch.baddbmm(zero[:, None], drive.area.transpose(0, 1), used), zero
         from tilemodel.torch.gated import gated_charges
 
         assert g is not None
@@ -281,8 +301,8 @@ class TileLinear(nn.Module):
         if law is None or not (level.requires_grad and torch.is_grad_enabled()):
             return self.geometry.columns(self._converted(level)), None
         within = level.clamp(law.smallest, law.largest)
-        rounding = codes_of_levels(level.detach().clone(), law) - within.detach()
+        rounding = codes_of_levels(level.detach().clone(), law, self._converter) - within.detach()
         return self.geometry.columns(within), self.geometry.columns(rounding)
 
     def _converted(self, level: Tensor) -> Tensor:
-        return level if self.geometry.law is None else codes_of_levels(level, self.geometry.law)
+        return level if self.geometry.law is None else codes_of_levels(level, self.geometry.law, self._converter)

@@ -193,7 +193,7 @@ def train(
     """AdamW with a warm-up over a tenth of the steps and a linear decay; the order of the texts follows `seed`."""
     rng = np.random.default_rng(seed)
     n_step = n_epoch * math.ceil(len(labels) / size)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / (0.1 * n_step), max(0.0, 1 - step / n_step))
     )

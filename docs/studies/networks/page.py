@@ -20,10 +20,22 @@ LABELS = {
     "together": "all",
     "together_columns": "all, columns calibrated",
     "together_compensated": "all, compensated",
+    "together_ordered": "all, rows ordered",
+    "together_split": "all, bit lines of half the rows",
+    "together_corrected": "all, inputs and columns scaled",
     "together_head": "all, head fitted again",
 }
 ARMS = {"plain": "plainly", "gaussian": "with Gaussian noise", "tile": "through the tile"}
 COLOURS = {"plain": GREY, "gaussian": LIGHT_BLUE, "tile": BLUE}
+GAINED = ("adc", "read_noise", "wires", "together")
+REMEDIES = {
+    "together_columns": "a gain and an offset a column calibrated",
+    "together_compensated": "IR drop compensated",
+    "together_ordered": "the largest rows next to the read-out",
+    "together_split": "bit lines of 256 rows",
+    "together_corrected": "inputs and columns scaled by what the model says",
+    "together_head": "the head fitted again",
+}
 SHOWN = ("adc", "read_noise", "wires", "together", "together_columns")
 
 Row = dict[str, Any]
@@ -86,51 +98,62 @@ def page(results: dict[str, Any]) -> str:
 
 def _head(results: dict[str, Any]) -> str:
     tiles = "\n".join(
-        f"| {name} | {values['r_bit_line_ohm']:g} | {62.4 / values['slower']:g} | {values['noisier']:g} |"
+        f"| {name} | {values['r_bit_line_ohm']:g} | {62.4 / values['slower']:g} | {values['noisier']:g} "
+        f"| {results['n_draw'][name]} | {results['n_run'][name]} |"
         for name, values in results["tiles"].items()
     )
     return f"""# BERT and ALBERT through the tile, and training that knows it
 
 Written by `make study` (docs/studies/networks/study.py). Every linear layer runs on IBM's pair of lines (512 x 512, 25 uS, 8-bit pulse widths, clamps 0.5 mV off, published read noise, no
-programming noise), each column of each tile scaled by its largest weight, input ranges calibrated on 200 training texts. {results["n_test"]} test texts; {results["n_draw"]} draw(s) of noise without training, {results["n_seed"]} runs of each way of training, with a draw each. Differences are paired by example and
+programming noise), each column of each tile scaled by its largest weight, input ranges calibrated on 200 training texts. {results["n_test"]} test texts. Differences are paired by example and
 seed; intervals hold 95 % (`tilemodel/paired.py`).
 
-| tile | bit line [ohm a cell] | oscillator [MHz/uA] | sigma of a read, times the published |
-|---|---|---|---|
+| tile | bit line [ohm a cell] | oscillator [MHz/uA] | sigma of a read, times the published | draws of noise without training | runs of each training, with a draw each |
+|---|---|---|---|---|---|
 {tiles}
+
+Of one draw or run, intervals speak of the examples alone.
 
 - BERT: MiniLM (6 layers, 384 wide), fine-tuned for {results["n_epoch"]} epochs on UCI sentences. ALBERT: one shared layer passed four times, started from MiniLM, trained alike.
 - Frozen MiniLM with a logistic head, on whether people rate a snippet of a movie review above 0."""
 
 
 def _answers(results: dict[str, Any]) -> str:
-    tile = _hardest(results)
-    lines = []
-    for network in _networks(results["trained"]):
-        for arm in ("gaussian", "tile"):
-            gains = ", ".join(
-                f"{LABELS[name]} {_gain(_trained(results, network, tile, arm, name))}"
-                for name in ("adc", "read_noise", "wires", "together")
-            )
-            lines.append(f"- {network}, {ARMS[arm]} rather than plainly: {gains}.")
-    recovered = []
-    for network in _networks(results["untrained"]):
-        row, lost = (_untrained_row(results, network, tile, name) for name in ("together_compensated", "together"))
-        columns = _untrained_row(results, network, tile, "together_columns")
-        recovered.append(
-            f"- {network}: all {_loss(lost)}; a gain and an offset a column calibrated {_loss(columns)}; IR drop compensated {_loss(row)}."
-        )
-    return f"""## Answers, on the {tile} tile
+    hardest = _hardest(results)
+    parts = [
+        f"""## Answers
 
 What training for one more epoch gains in accuracy over plain training, in points, by what is switched on (* beyond the interval):
 
-{chr(10).join(lines)}
-
-What is lost against the digital network without any training:
+{_gains(results, hardest)}"""
+    ]
+    trained = {row["tile"] for row in results["trained"]} - {hardest}
+    parts += [f"On the milder tile {tile}:\n\n{_gains(results, tile)}" for tile in results["tiles"] if tile in trained]
+    recovered = []
+    for network in _networks(results["untrained"]):
+        lost = _loss(_untrained_row(results, network, hardest, "together"))
+        rows = [row for row in results["untrained"] if row["network"] == network and row["tile"] == hardest]
+        remedies = [f"{REMEDIES[row['condition']]} {_loss(row)}" for row in rows if row["condition"] in REMEDIES]
+        recovered.append(f"- {network}: all {lost}; with {'; '.join(remedies)}.")
+    parts.append(
+        f"""What is lost on the {hardest} tile against the digital network without any training:
 
 {chr(10).join(recovered)}
 
 ![Loss of accuracy by way of training](networks.svg)"""
+    )
+    return "\n\n".join(parts)
+
+
+def _gains(results: dict[str, Any], tile: str) -> str:
+    lines = []
+    for network in _networks(results["trained"]):
+        rows = [row for row in results["trained"] if row["network"] == network and row["tile"] == tile]
+        for arm in ("gaussian", "tile"):
+            found = {row["condition"]: row for row in rows if row["arm"] == arm}
+            gains = ", ".join(f"{LABELS[name]} {_gain(found[name])}" for name in GAINED if name in found)
+            lines.append(f"- {tile}, {network}, {ARMS[arm]} rather than plainly: {gains}.")
+    return chr(10).join(lines)
 
 
 def _untrained(results: dict[str, Any]) -> str:

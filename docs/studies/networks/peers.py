@@ -24,9 +24,9 @@ N_LAYER = 1
 
 def peers(size: Size) -> dict[str, Any]:
     """What each simulator gives on the hardest tile, or that it is not installed."""
-    task, name = untrained_task(NETWORK, size), size.trained_tiles[-1]
-    tile = tile_called(name)
-    found = evaluate(task, tile, only=CONDITIONS, n_seed=size.n_seed, kept=size.folder / "scores")
+    task, name = untrained_task(NETWORK, size), size.hardest
+    tile, n_draw = tile_called(name), size.n_draw[name]
+    found = evaluate(task, tile, only=CONDITIONS, n_seed=n_draw, kept=size.folder / "scores")
     analog = convert(task.network, tile)
     calibrate_ranges(analog, task.calibration, clipped_fraction=CLIPPED)
     quiet_second = one_pass(analog.eval(), task)[1]
@@ -35,13 +35,13 @@ def peers(size: Size) -> dict[str, Any]:
         layer.set_read_noise(torch.Generator().manual_seed(0))
     return {
         "tile": name,
-        "n_seed": size.n_seed,
+        "n_seed": n_draw,
         "n_token": sum(int(batch.mask.sum()) for (batch,), _ in task.batches),
         "n_tile": sum(layer.geometry.n_tile_in * layer.geometry.n_tile_out for layer in layers),
         "n_layer": N_LAYER,
         "quiet_second": quiet_second,
         "cpu_second": one_pass(analog, task)[1],
-        "lightning": _or_left_out(lambda: list(lightning_rows(task, tile, dict(found.scores), size.n_seed))),
+        "lightning": _or_left_out(lambda: list(lightning_rows(task, tile, dict(found.scores), n_draw))),
         "aihwkit": _or_left_out(
             lambda: aihwkit_rows(_first_layers(task.network), tile, task.calibration, _shortest(task))
         ),
@@ -56,7 +56,7 @@ def _first_layers(network: Any) -> Any:
 
 
 def _shortest(task: Task) -> Batch:
-    """The _shortest test text, alone."""
+    """The shortest test text, alone."""
     (batch,), _ = task.batches[0]
     row = int(batch.mask.sum(dim=1).argmin())
     length = int(batch.mask[row].sum())

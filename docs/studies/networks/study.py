@@ -35,58 +35,62 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     results = study(Size(), options.processes)
-    torch.set_num_threads(1)
-    results["peers"] = peers(Size())
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (HERE / "networks.svg").write_text(draw(results))
     (HERE / "README.md").write_text(page(results))
     return 0
 
 
-def study(size: Size, n_process: int) -> dict[str, Any]:
+def study(size: Size, n_process: int, *, with_peers: bool = True) -> dict[str, Any]:
     """All jobs, side by side; the tables of the page."""
     jobs = jobs_of(size)
-    scores: dict[Job, dict[str, np.ndarray]] = {}
+    scores: dict[Job, dict[str, dict[str, np.ndarray]]] = {}
     spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
-    with ProcessPoolExecutor(n_process, spawn, torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(n_process, spawn, _one_thread) as pool:
         list(pool.map(prepare, size.networks, [size] * len(size.networks)))
         waiting = {pool.submit(run, job, size): job for job in jobs}
+        others = pool.submit(peers, size) if with_peers else None
         for future in tqdm(as_completed(waiting), total=len(jobs), unit=" jobs"):
             scores[waiting[future]] = future.result()
+        compared = {"peers": others.result()} if others is not None else {}
     return {
-        "schema_version": "tilemodel-networks-1",
+        "schema_version": "tilemodel-networks-2",
         "seed": SEED,
         "n_epoch": N_EPOCH,
         "training": SETTINGS,
-        "tiles": TILES,
-        "n_seed": size.n_seed,
-        "n_draw": size.n_draw,
+        "tiles": {name: TILES[name] for name in size.tiles},
+        "n_run": dict(size.n_run),
+        "n_draw": dict(size.n_draw),
         "n_test": size.n_test,
         "packages": {item.name: item.sha256 for item in (MINILM, SENTENCES, MOVIES)},
-        "untrained": list(_untrained(scores)),
-        "trained": list(_trained(scores)),
+        "untrained": list(_untrained(jobs, scores)),
+        "trained": list(_trained(jobs, scores)),
+        **compared,
     }
 
 
-def _untrained(scores: dict[Job, dict[str, np.ndarray]]) -> Iterator[dict[str, Any]]:
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+
+
+def _untrained(jobs: list[Job], scores: dict[Job, dict[str, dict[str, np.ndarray]]]) -> Iterator[dict[str, Any]]:
     """A row a network, tile and condition: against the digital network."""
-    for job, found in scores.items():
+    for job in jobs:
         if job.arm is None:
-            for name, values in found.items():
-                yield {
-                    "network": job.network,
-                    "tile": job.tile,
-                    "condition": name,
-                    **against(values, found["digital"]),
-                }
+            for tile, found in scores[job].items():
+                for name, values in found.items():
+                    row = {"network": job.network, "tile": tile, "condition": name}
+                    yield row | against(values, found["digital"])
 
 
-def _trained(scores: dict[Job, dict[str, np.ndarray]]) -> Iterator[dict[str, Any]]:
+def _trained(jobs: list[Job], scores: dict[Job, dict[str, dict[str, np.ndarray]]]) -> Iterator[dict[str, Any]]:
     """A row a network, tile, way of training and condition: against its own digital score, and against plain training."""
-    arms: dict[tuple[str, str, str], list[tuple[int, dict[str, np.ndarray]]]] = {}
-    for job, found in scores.items():
-        if job.arm is not None and job.seed is not None:
-            arms.setdefault((job.network, job.tile, job.arm), []).append((job.seed, found))
+    arms: dict[tuple[str, str, str], list[dict[str, np.ndarray]]] = {}
+    for job in jobs:  # runs in the order of their seeds
+        if job.arm is not None:
+            for tile, found in scores[job].items():
+                arms.setdefault((job.network, tile, job.arm), []).append(found)
     stacked = {key: _by_condition(runs) for key, runs in arms.items()}
     for (network, tile, arm), found in stacked.items():
         plain = stacked[network, tile, "plain"]
@@ -97,10 +101,9 @@ def _trained(scores: dict[Job, dict[str, np.ndarray]]) -> Iterator[dict[str, Any
             yield row | lost | {f"over_plain_{key}": gained[key] for key in ("difference", "low", "high")}
 
 
-def _by_condition(runs: list[tuple[int, dict[str, np.ndarray]]]) -> dict[str, np.ndarray]:
-    """[n_seed, n_example], seeds in order."""
-    ordered = [found for _, found in sorted(runs, key=lambda one: one[0])]
-    return {name: np.concatenate([found[name] for found in ordered]) for name in ordered[0]}
+def _by_condition(runs: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """[n_seed, n_example]"""
+    return {name: np.concatenate([found[name] for found in runs]) for name in runs[0]}
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 import copy
 import functools
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from docs.studies.networks.packages import CACHE
 from docs.studies.networks.texts import Split, movie_snippets, uci_sentences
 from docs.studies.networks.tiles import TILES, tile_called
 from docs.studies.networks.training import SETTINGS, trained_plainly, trained_through, trained_with_noise
-from tilemodel.config.tile import TileConfig
 from tilemodel.paired import paired_difference
 from tilemodel.torch import Task, calibrate_ranges, convert, evaluate, tile_layers
 from tilemodel.torch.kept_scores import digest
@@ -56,6 +55,7 @@ NETWORKS: dict[str, Callable[[int], SentenceNetwork]] = {
 }
 ARMS = ("plain", "gaussian", "tile")
 ALONE = ["quantization", "adc", "read_noise", "wires", "together"]
+CHEAP = ["together_ordered", "together_split", "together_corrected"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,45 +65,49 @@ class Size:
     n_test: int = 1000
     n_train: int = 100_000
     n_epoch: int = N_EPOCH
-    n_seed: int = 2
-    """Runs of each way of training, with as many draws of noise."""
-    n_draw: int = 1
-    """Draws of noise of what is not trained; with one, intervals speak of the examples alone."""
     tiles: tuple[str, ...] = tuple(TILES)
-    trained_tiles: tuple[str, ...] = ("stress",)
-    frozen_tiles: tuple[str, ...] = ("stress",)
+    """The last one is the hardest."""
+    n_run: Mapping[str, int] = field(default_factory=lambda: {"reference": 1, "0.35 ohm": 3, "stress": 3})
+    """By tile, runs of each way of training, each with a draw of noise; with one, intervals speak of the examples alone."""
+    n_draw: Mapping[str, int] = field(default_factory=lambda: {"reference": 1, "0.35 ohm": 1, "stress": 2})
+    """By tile, draws of noise of what is not trained on."""
     networks: tuple[str, ...] = tuple(NETWORKS)
     folder: Path = CACHE / "work"
+
+    @property
+    def hardest(self) -> str:
+        """The tile of which everything is asked."""
+        return self.tiles[-1]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One network under one tile; `arm` says how it was trained on, from `seed` (None: not at all, all seeds)."""
+    """One network under some tiles; `arm` says how it was trained on, from `seed` (None: not at all, all draws)."""
 
     network: str
-    tile: str
+    tiles: tuple[str, ...]
     arm: str | None = None
-    arm_tile: str | None = None
     seed: int | None = None
 
 
 def jobs_of(size: Size) -> list[Job]:
-    """All of the study."""
+    """All of the study, what takes longest first."""
+    untrained = [Job(network=network, tiles=size.tiles) for network in size.networks]
     arms = [
-        Job(network=network, tile=tile, arm=arm, arm_tile=tile if arm == "tile" else None, seed=seed)
-        for seed in range(size.n_seed)
-        for tile in size.trained_tiles
+        Job(network=network, tiles=tiles, arm=arm, seed=seed)
+        for seed in range(max(size.n_run.values()))
         for arm in reversed(ARMS)
         for network in size.networks
         if network != FROZEN
+        for tiles in _tiles_of_run(arm, seed, size)
     ]
-    plain = [
-        Job(network=network, tile=tile)
-        for tile in reversed(size.tiles)
-        for network in size.networks
-        if network != FROZEN or tile in size.frozen_tiles
-    ]
-    return [*arms, *plain]
+    return [*untrained, *arms]
+
+
+def _tiles_of_run(arm: str, seed: int, size: Size) -> list[tuple[str, ...]]:
+    """What one training is evaluated on; through the tile, each tile has its own."""
+    tiles = tuple(tile for tile in size.tiles if seed < size.n_run[tile])
+    return [(tile,) for tile in reversed(tiles)] if arm == "tile" else [tiles]
 
 
 def prepare(network: str, size: Size) -> None:
@@ -124,24 +128,31 @@ def against(values: np.ndarray, baseline: np.ndarray) -> dict[str, float]:
     return {"score": float(values.mean()), "difference": found.mean, "low": found.low, "high": found.high}
 
 
-def run(job: Job, size: Size) -> dict[str, np.ndarray]:
-    """Scores [n_seed, n_example] by condition."""
-    tile = tile_called(job.tile)
-    if job.arm is None:
-        task = untrained_task(job.network, size)
-        found = evaluate(task, tile, n_seed=size.n_draw, kept=size.folder / "scores", only=_conditions(job))
-        scores = dict(found.scores)
+def run(job: Job, size: Size) -> dict[str, dict[str, np.ndarray]]:
+    """By tile and condition, scores [n_seed, n_example]."""
+    network = _digital(job.network, size) if job.arm is None else _trained_on(job, size)
+    task = _task(network, job.network, size)
+    scores = {}
+    for name in job.tiles:
+        found = evaluate(
+            task,
+            tile_called(name),
+            only=_conditions(job, name, size),
+            n_seed=size.n_draw[name] if job.seed is None else 1,
+            seed=job.seed or 0,
+            kept=size.folder / "scores",
+        )
+        scores[name] = dict(found.scores)
         if job.network == FROZEN:
-            scores |= _with_head_of_the_tile(job, tile, size)
-        return scores
-    assert job.seed is not None
-    task = _task(_trained_on(job, size), job.network, size)
-    found = evaluate(task, tile, n_seed=1, seed=job.seed, kept=size.folder / "scores", only=_conditions(job))
-    return dict(found.scores)
+            scores[name] |= _with_head_of_the_tile(job.network, name, size)
+    return scores
 
 
-def _conditions(job: Job) -> list[str]:
-    return [*ALONE, "together_columns", *([] if job.arm else ["together_compensated"])]
+def _conditions(job: Job, tile: str, size: Size) -> list[str]:
+    """On milder tiles, of trained networks, what tells whether IR drop was learnt."""
+    if job.arm is None:
+        return [*ALONE, "together_columns", "together_compensated", *(CHEAP if tile == size.hardest else [])]
+    return [*ALONE, "together_columns"] if tile == size.hardest else ["wires", "together", "together_columns"]
 
 
 @functools.cache
@@ -172,9 +183,10 @@ def _task(network: SentenceNetwork, name: str, size: Size) -> Task:
 
 
 def _calibration(name: str, size: Size) -> list[tuple[Any, ...]]:
-    """200 training texts."""
+    """200 training texts, those of like length together."""
     _, texts, _ = _data(name, size)
     order = np.random.default_rng(SEED).permutation(len(texts.length))[:200]
+    order = order[np.argsort(texts.length[order], kind="stable")]
     return [(batch,) for batch in batches(texts, order, 50)]
 
 
@@ -198,7 +210,7 @@ def _trained_on(job: Job, size: Size) -> SentenceNetwork:
     assert job.seed is not None
     given = (start, texts, split.train_label, job.seed)
     calibration = _calibration(job.network, size)
-    tile = tile_called(job.arm_tile) if job.arm_tile else None
+    tile = tile_called(job.tiles[0]) if job.arm == "tile" else None
 
     def made() -> nn.Module:
         if job.arm == "plain":
@@ -213,15 +225,16 @@ def _trained_on(job: Job, size: Size) -> SentenceNetwork:
     return _kept(copy.deepcopy(start), key, made, size)
 
 
-def _with_head_of_the_tile(job: Job, tile: TileConfig, size: Size) -> dict[str, np.ndarray]:
+def _with_head_of_the_tile(name: str, tile_name: str, size: Size) -> dict[str, np.ndarray]:
     """Under all non-idealities, with a head that was fitted to what the tiles give of 1000 training texts."""
-    split, texts, _ = _data(job.network, size)
+    tile = tile_called(tile_name)
+    split, texts, _ = _data(name, size)
     texts, label = Encoded(tokens=texts.tokens[:1000], length=texts.length[:1000]), split.train_label[:1000]
-    start = _digital(job.network, size)
+    start = _digital(name, size)
 
     def made() -> nn.Module:
         analog = convert(start.encoder, tile)
-        calibration = [_arguments(batch) for (batch,) in _calibration(job.network, size)]
+        calibration = [_arguments(batch) for (batch,) in _calibration(name, size)]
         calibrate_ranges(analog, calibration, clipped_fraction=1e-4)
         reads = torch.Generator().manual_seed(1000)
         for _, layer in tile_layers(analog):
@@ -231,8 +244,8 @@ def _with_head_of_the_tile(job: Job, tile: TileConfig, size: Size) -> dict[str, 
         return refit
 
     key = ["head", digest(start), digest(texts), tile.sha256()]
-    task = _task(_kept(copy.deepcopy(start), key, made, size), job.network, size)
-    found = evaluate(task, tile, only=["together"], n_seed=size.n_draw, kept=size.folder / "scores")
+    task = _task(_kept(copy.deepcopy(start), key, made, size), name, size)
+    found = evaluate(task, tile, only=["together"], n_seed=size.n_draw[tile_name], kept=size.folder / "scores")
     return {"together_head": found.scores["together"]}
 
 
