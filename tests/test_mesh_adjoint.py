@@ -39,11 +39,13 @@ def test_adjoint_is_the_derivative(r_ohm, driven_end, read, rng):
     assert abs((gradient * along).sum() - change) <= DIFFERENCES * scale
 
 
-@pytest.mark.parametrize("r_ohm", [1e-3, 1.0, 1e3])
-def test_every_element_is_made_of_node_voltages(r_ohm, rng):
-    """Of more lines than are held at a time: products of the voltages across a cell, from the sparse solver."""
-    g, n_line = rng.uniform(1e-6, 4e-5, (2, 5, 40)), 40
-    net = {**dict.fromkeys(NAMES, r_ohm), "driven_end": "west", "north": np.arange(n_line) % 2 == 1}
+@pytest.mark.parametrize(
+    ("r_ohm", "r_row_ohm", "n_line"), [(1e-3, 1e-3, 40), (1.0, 1.0, 40), (1e3, 1e3, 40), (10, 1e6, 150)]
+)
+def test_every_element_is_made_of_node_voltages(r_ohm, r_row_ohm, n_line, rng):
+    """Of more lines than are held at a time, and of steep rails: from the sparse solver's voltages across a cell."""
+    g, north = rng.uniform(1e-6, 4e-5, (2, 5, n_line)), np.arange(n_line) % 2 == 1
+    net = {**dict.fromkeys(NAMES, r_ohm), "r_row_ohm": r_row_ohm, "driven_end": "west", "north": north}
     by_transfer, by_y_in = rng.normal(size=g.shape), rng.normal(size=(n_line, n_line))
 
     def across(driver_volt, clamp_volt):
