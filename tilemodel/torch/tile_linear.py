@@ -57,7 +57,9 @@ class TileLinear(nn.Module):
         for name, values in self.geometry.line_constants().items():
             self._line_names.append(name)
             tensor = torch.from_numpy(values).to(linear.weight.device)
-            self.register_buffer(f"_{name}", tensor if name == "north" else tensor.to(**like), persistent=False)
+            self.register_buffer(
+                f"_{name}", tensor if tensor.dtype == torch.bool else tensor.to(**like), persistent=False
+            )
         self.register_buffer("deviation", None)
         """What is programmed beyond the weights' own conductances [siemens], [n_rail, K, n_row, L], or None."""
         self.register_buffer("column_gain", None)
