@@ -215,7 +215,7 @@ def test_bad_input_is_refused_before_anything_is_computed(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("tile", "reason"),
     [
-        (pair_tile(wires={"r_row_ohm": 1.0}), "needs ideal rows"),
+        (switch_tile(wires={"r_row_ohm": 1.0}), "needs ideal rows where cells are gated"),
         (switch_tile(), "negative inputs"),
         (pair_tile(read_out={"window": "cut"}), "settled window"),
         (pair_tile(cell={"device": {"kind": "linear", "polarity_asymmetry": 0.02}}), "covers linear tiles"),

@@ -19,6 +19,7 @@ IDEAL = {"kind": "ideal"}
 TILES = {
     "pair": pair_tile(adc=IDEAL, wires={"r_bit_line_ohm": 5.0}),
     "split": pair_tile(adc=IDEAL, drive={"coding": "split", "split_low_bits": 3}),
+    "rows": pair_tile(adc=IDEAL, wires={"r_bit_line_ohm": 5.0, "r_row_ohm": 3.0}),
     "gated": switch_tile(adc=IDEAL, drive={"sign": "two_phase"}),
 }
 

@@ -498,7 +498,6 @@ def test_a_compact_model_makes_a_layer(tmp_path, rng):
 @pytest.mark.parametrize(
     ("tile", "message"),
     [
-        (lambda: driven_tile(wires={"r_bit_line_ohm": 1.0, "r_row_ohm": 1.0}), "needs ideal rows"),
         (lambda: switch_tile(), "takes no negative inputs"),
         (lambda: driven_tile(adc="cco").model_copy(update={"adc": _compressing()}), "without i_half_ampere"),
     ],
@@ -535,7 +534,11 @@ def test_the_core_does_not_import_torch():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("tile", [driven_tile(adc="cco_phase"), gated_tile("ramp")], ids=["linear", "gated"])
+@pytest.mark.parametrize(
+    "tile",
+    [driven_tile(adc="cco_phase"), driven_tile(wires={"r_row_ohm": 5.0}), gated_tile("ramp")],
+    ids=["linear", "rows", "gated"],
+)
 def test_runs_on_cuda(tile):
     layer, x = TileLinear(linear(), tile), torch.randn(4, 30, dtype=torch.float64)
     layer.set_input_range(4.0)

@@ -44,9 +44,11 @@ def refuse_outside_layers(tile: TileConfig, parameters: AnyParameters) -> None:
     driven = isinstance(parameters, DrivenParameters) and parameters.is_ohmic
     if not (driven or (isinstance(parameters, GatedParameters) and ohmic)):
         raise InputError(f"tile {tile.name}: tilemodel.torch covers linear tiles and gated_1t1r with Ohmic elements")
-    row_ohm = parameters.r_row_ohm if isinstance(parameters, DrivenParameters) else tile.wires.r_row_ohm
-    if row_ohm or tile.wires.r_driver_ohm:
-        raise InputError(f"tile {tile.name}: tilemodel.torch needs ideal rows; set r_row_ohm and r_driver_ohm to 0")
+    if not driven and _rails_resist(tile):
+        raise InputError(
+            f"tile {tile.name}: tilemodel.torch needs ideal rows where cells are gated; set r_row_ohm and "
+            "r_driver_ohm to 0"
+        )
     if not isinstance(tile.read_out.circuit, IdealClamp | ResistiveClamp) or tile.read_out.window != "settled":
         raise InputError(
             f"tile {tile.name}: tilemodel.torch covers read-outs of kind 'ideal' and 'resistive' with a settled window"

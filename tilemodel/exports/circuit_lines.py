@@ -1,6 +1,7 @@
 """What circuit exports share of a tile's bit lines: values, limits, and what the lines leave out."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +13,19 @@ from tilemodel.config.read_out import IdealClamp, ResistiveClamp
 from tilemodel.ends import end_resistance_ohm
 from tilemodel.exports.probe import Probe
 from tilemodel.exports.target import Loss
+from tilemodel.linear import LinearTile
 from tilemodel.model import TileModel
 from tilemodel.parameters import DrivenParameters, GatedParameters
 from tilemodel.solvers.ladder import transfer_to_clamp
 
 __all__ = [
+    "NortonLine",
     "check_line_ends",
     "clamp_volt",
     "delay_second",
     "gated_cells",
     "line_losses",
+    "norton_lines",
     "predict_lines",
     "rows_resist",
 ]
@@ -58,6 +62,38 @@ def gated_cells(probe: Probe) -> tuple[FloatArray, float]:
     memory = cell_layout(probe.tile, probe.conductances).g_siemens[0]
     access = parameters.r_access_ohm * draw_chip(probe.tile).access_resistance_factor
     return memory / (1 + memory * access), parameters.r_access_slope_ohm_per_ampere
+
+
+@dataclass(frozen=True, kw_only=True)
+class NortonLine:
+    """What a linear tile's bit line is at its clamp: a source behind one pole, and a conductance to the rows' rest."""
+
+    unit_ampere: float
+    """Of the row that counts most, at full height; 1 of a line without cells."""
+    weights: list[float]
+    """Of each row, of `unit_ampere`."""
+    delay_second: float
+    conductance_siemens: float
+    rest_volt: float
+
+
+def norton_lines(probe: Probe) -> Iterator[NortonLine]:
+    """The lines of a linear tile."""
+    tile, parameters = probe.tile, probe.model.parameters
+    assert isinstance(parameters, DrivenParameters)
+    cells = cell_layout(tile, probe.conductances)
+    linear = LinearTile(tile, cells, draw_chip(tile), parameters)
+    conductance = linear.conductance_siemens.sum(axis=1)
+    delay = delay_second(probe, cells.g_siemens.sum(axis=0) * parameters.g_factor)
+    for line, ampere in enumerate(linear.w_eff_ampere.T):
+        unit = float(np.abs(ampere).max()) or 1.0
+        yield NortonLine(
+            unit_ampere=unit,
+            weights=(ampere / unit).tolist(),
+            delay_second=float(delay[line]),
+            conductance_siemens=float(conductance[line]),
+            rest_volt=float(cells.rest_volt[0]),
+        )
 
 
 def rows_resist(probe: Probe) -> bool:

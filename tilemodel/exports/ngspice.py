@@ -21,16 +21,14 @@ from tilemodel.exports.circuit_converter import code_expression, conversion_loss
 from tilemodel.exports.circuit_lines import (
     check_line_ends,
     clamp_volt,
-    delay_second,
     gated_cells,
     line_losses,
+    norton_lines,
     predict_lines,
 )
 from tilemodel.exports.probe import NOISE_KINDS, Probe
 from tilemodel.exports.target import Export
 from tilemodel.exports.without import losses
-from tilemodel.linear import LinearTile
-from tilemodel.parameters import DrivenParameters
 
 __all__ = ["export_ngspice"]
 
@@ -73,20 +71,13 @@ def _header(probe: Probe, line: int) -> str:
 
 def _linear_lines(probe: Probe) -> Iterator[str]:
     """The Norton source x, through one pole, and the line's conductance to the rows' common voltage."""
-    tile, parameters = probe.tile, probe.model.parameters
-    assert isinstance(parameters, DrivenParameters)
-    cells = cell_layout(tile, probe.conductances)
-    linear = LinearTile(tile, cells, draw_chip(tile), parameters)
-    conductance = linear.conductance_siemens.sum(axis=1)
-    delay = delay_second(probe, cells.g_siemens.sum(axis=0) * parameters.g_factor)
-    yield f"* {tile.name}: bit lines as Norton sources"
-    for line, weights in enumerate(linear.w_eff_ampere.T):
-        unit = float(np.abs(weights).max()) or 1.0
-        yield _header(probe, line)
-        yield from (f"G{row} ref x r{row} ref {value / unit:.12g}" for row, value in enumerate(weights))
-        yield from ("Rx x ref 1", f"Cx x ref {delay[line]:.12g}", f"Gout ref clamp x ref {unit:.12g}")
-        yield f"Vrest rest ref {cells.rest_volt[0]:.12g}"
-        yield f"Gline rest clamp rest clamp {conductance[line]:.12g}"
+    yield f"* {probe.tile.name}: bit lines as Norton sources"
+    for number, line in enumerate(norton_lines(probe)):
+        yield _header(probe, number)
+        yield from (f"G{row} ref x r{row} ref {weight:.12g}" for row, weight in enumerate(line.weights))
+        yield from ("Rx x ref 1", f"Cx x ref {line.delay_second:.12g}", f"Gout ref clamp x ref {line.unit_ampere:.12g}")
+        yield f"Vrest rest ref {line.rest_volt:.12g}"
+        yield f"Gline rest clamp rest clamp {line.conductance_siemens:.12g}"
         yield ".ends"
 
 

@@ -21,7 +21,8 @@ __all__ = ["export_torch"]
 _DONE = {
     **dict.fromkeys(NOISE_KINDS, "off in the state; layer.program(generator) draws a chip"),
     **dict.fromkeys(
-        ("read", "telegraph"), "off in the state; layer.set_read_noise(generator) draws it, in linear tiles"
+        ("read", "telegraph"),
+        "off in the state; layer.set_read_noise(generator) draws it, in linear tiles with ideal rows",
     ),
 }
 

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from importlib.resources import files
 
-import numpy as np
-
 from tilemodel.adc import ConverterBank
 from tilemodel.config.adc import without_lines
 from tilemodel.config.errors import InputError
-from tilemodel.config.layout import cell_layout, lines_read_north
+from tilemodel.config.layout import lines_read_north
 from tilemodel.config.mismatch import draw_chip
 from tilemodel.config.passes import tile_passes
 from tilemodel.conversion import converter_bank
@@ -18,17 +16,15 @@ from tilemodel.exports.circuit_converter import code_expression, conversion_loss
 from tilemodel.exports.circuit_lines import (
     check_line_ends,
     clamp_volt,
-    delay_second,
     gated_cells,
     line_losses,
+    norton_lines,
     predict_lines,
     rows_resist,
 )
 from tilemodel.exports.probe import NOISE_KINDS, Probe
 from tilemodel.exports.target import Export
 from tilemodel.exports.without import losses
-from tilemodel.linear import LinearTile
-from tilemodel.parameters import DrivenParameters
 
 __all__ = ["export_verilog_a"]
 
@@ -73,28 +69,17 @@ def _refuse_others(probe: Probe) -> None:
 
 def _linear_modules(probe: Probe) -> Iterator[str]:
     """The Norton source behind one pole, and the line's conductance to the rows' common voltage."""
-    tile, parameters = probe.tile, probe.model.parameters
-    assert isinstance(parameters, DrivenParameters)
-    cells = cell_layout(tile, probe.conductances)
-    linear = LinearTile(tile, cells, draw_chip(tile), parameters)
-    conductance = linear.conductance_siemens.sum(axis=1)
-    delay = delay_second(probe, cells.g_siemens.sum(axis=0) * parameters.g_factor)
-    ports = ", ".join([*(f"r{row}" for row in range(tile.array.n_row)), "clamp", "ref"])
-    for line, weights in enumerate(linear.w_eff_ampere.T):
-        unit = float(np.abs(weights).max()) or 1.0
-        yield f"module tilemodel_line{line}({ports});"
+    ports = ", ".join([*(f"r{row}" for row in range(probe.tile.array.n_row)), "clamp", "ref"])
+    for number, line in enumerate(norton_lines(probe)):
+        yield f"module tilemodel_line{number}({ports});"
         yield f"  inout {ports};"
         yield f"  electrical {ports}, x;"
         yield "  analog begin"
         # Node x settles at the rows' sum over the largest weight
-        yield f"    I(x, ref) <+ V(x, ref) + ddt({float(delay[line])!r} * V(x, ref));"
-        yield from (
-            f"    I(x, ref) <+ -({float(value / unit)!r}) * V(r{row}, ref);" for row, value in enumerate(weights)
-        )
-        yield f"    I(clamp, ref) <+ -({unit!r}) * V(x, ref);"
-        yield (
-            f"    I(clamp, ref) <+ ({float(conductance[line])!r}) * (V(clamp, ref) - ({float(cells.rest_volt[0])!r}));"
-        )
+        yield f"    I(x, ref) <+ V(x, ref) + ddt({line.delay_second!r} * V(x, ref));"
+        yield from (f"    I(x, ref) <+ -({weight!r}) * V(r{row}, ref);" for row, weight in enumerate(line.weights))
+        yield f"    I(clamp, ref) <+ -({line.unit_ampere!r}) * V(x, ref);"
+        yield f"    I(clamp, ref) <+ ({line.conductance_siemens!r}) * (V(clamp, ref) - ({line.rest_volt!r}));"
         yield "  end"
         yield "endmodule"
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, blas, lapack
 
-__all__ = ["DrivenEnd", "mesh_transfer"]
+__all__ = ["DrivenEnd", "Rows", "ends_of_rails", "inverse", "looking_west", "mesh_transfer"]
 
 FloatArray = NDArray[np.float64]
 DrivenEnd = Literal["west", "east", "both"]
@@ -52,7 +52,7 @@ def mesh_transfer(
     if flip:
         g, early = g[:, ::-1], ~early
 
-    rows = _Rows(g, r_row_ohm, r_driver_ohm, driven_end)
+    rows = Rows(g, r_row_ohm, r_driver_ohm, driven_end)
     r_last = r_bit_ohm + r_end_ohm
     front = _Front(early, n_rail * n_row, 1.0 / r_last if early.any() else 0.0)
     for i in range(n_row):
@@ -98,7 +98,7 @@ class _Front:
         y = -self._a
         ones = np.ones(len(y))
         np.fill_diagonal(y, blas.dsymv(1.0, self._a.T, ones, lower=1) + s.sum(axis=0) + ahead)
-        p = _inverse(y)
+        p = inverse(y)
         blas.dsymm(1.0, p.T, s.T, c=through.T, lower=1, overwrite_c=1)
         if self._n_early:
             e = self._e[: self._n]
@@ -122,7 +122,7 @@ class _Front:
         return transfer, np.diag(transfer.sum(axis=0) + between.sum(axis=1)) - between
 
 
-def _inverse(matrix: FloatArray) -> FloatArray:
+def inverse(matrix: FloatArray) -> FloatArray:
     """Upper triangle of the inverse of a positive definite matrix, of which only that triangle is read; in place."""
     factor, failed = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1)
     if not failed:
@@ -134,7 +134,7 @@ def _inverse(matrix: FloatArray) -> FloatArray:
     return result
 
 
-class _Rows:
+class Rows:
     """Every rail eliminated on its own: what it does to the bit lines. Arrays are [K, n_row, n_line].
 
     With `west` and `east` the conductance that a node sees of its rail to either side (own cell excluded), the
@@ -155,11 +155,9 @@ class _Rows:
             self._collected = self._collected * np.exp(-self._fall)
 
     def _eliminate(self, g: FloatArray, r_ohm: float, r_driver_ohm: float, driven_end: DrivenEnd) -> None:
-        g_first = 1.0 / (r_ohm + r_driver_ohm)
-        g_west = 0.0 if driven_end == "east" else g_first
-        g_east = 0.0 if driven_end == "west" else g_first
-        west = _looking_west(g, r_ohm, g_west)
-        east = _looking_west(g[..., ::-1], r_ohm, g_east)[..., ::-1]
+        g_west, g_east = ends_of_rails(r_ohm, r_driver_ohm, driven_end)
+        west = looking_west(g, r_ohm, g_west)
+        east = looking_west(g[..., ::-1], r_ohm, g_east)[..., ::-1]
         own_ohm = 1.0 / (west + g + east)
         np.cumsum(np.log1p(r_ohm * (east + g)[..., 1:]), axis=-1, out=self._fall[..., 1:])
         from_west = g_west * own_ohm[..., :1] * np.exp(-self._fall)
@@ -182,7 +180,13 @@ class _Rows:
         return total
 
 
-def _looking_west(g: FloatArray, r_ohm: float, g_first: float) -> FloatArray:
+def ends_of_rails(r_ohm: float, r_driver_ohm: float, driven_end: DrivenEnd) -> tuple[float, float]:
+    """Conductances [siemens] between the driver and a rail's first and last node; 0 where it is not driven."""
+    g_first = 1.0 / (r_ohm + r_driver_ohm)
+    return (0.0 if driven_end == "east" else g_first), (0.0 if driven_end == "west" else g_first)
+
+
+def looking_west(g: FloatArray, r_ohm: float, g_first: float) -> FloatArray:
     """Conductance that each rail node sees to its west [siemens], the rail ending there in `g_first`."""
     seen = np.empty(g.shape)
     seen[..., 0] = g_first

@@ -8,6 +8,7 @@ from torch import Tensor
 from tilemodel.parameters import DrivenParameters
 from tilemodel.torch.geometry import Geometry
 from tilemodel.torch.ladder import transfer_to_clamp
+from tilemodel.torch.mesh import meshed_currents
 from tilemodel.torch.read_noise import cell_terms
 
 __all__ = ["Effective", "effective_matrix", "transfer_of_cells"]
@@ -42,12 +43,15 @@ def effective_matrix(geometry: Geometry, cells: Tensor, lines: dict[str, Tensor]
     parameters = geometry.parameters
     assert isinstance(parameters, DrivenParameters)
     g = cells * parameters.g_factor
+    level = lines["level_per_coulomb"]
+    if geometry.rows_resist:
+        driven, rest = meshed_currents(geometry, g, lines["tile_north"], lines["tile_drop_volt"])
+        return Effective(driven * (level * geometry.tile.drive.t_lsb_second), rest * level, level.new_empty(0))
     transfer = transfer_of_cells(geometry, g, lines["north"])
     if len(geometry.swing_volt) == 1:
         driven = g[0] * geometry.swing_volt[0]
     else:
         driven = sum(rail * volt for rail, volt in zip(g.unbind(0), geometry.swing_volt, strict=True))
-    level = lines["level_per_coulomb"]
     matrix = driven * transfer * (level * geometry.tile.drive.t_lsb_second)
     seen_from_clamp = (g.sum(dim=0) * transfer).sum(dim=-2)
     noise = level.new_empty(0)

@@ -19,12 +19,9 @@ __all__ = ["gated_deviations"]
 def gated_deviations(
     noise: ReadNoise, g: Tensor, passes: list[TorchPass], handle: int, generator: torch.Generator
 ) -> list[Tensor]:
-    """Deviations of the charges in each of the `passes`, [K, n_vec, L], of memory elements `g` [K, n_row, L], drawn.
-
-    In units of the charge of the largest conductance during a tick.
-    """
-    cells = g.detach()
-    g_max = solver_of(handle).geometry.tile.conductance.g_max_siemens
+    """Deviations of the charges in each of the `passes`, [K, n_vec, L], of memory elements `g` [K, n_row, L], drawn."""
+    cells, tile = g.detach(), solver_of(handle).geometry.tile
+    g_max = tile.conductance.g_max_siemens
     of_cells = cell_terms(noise.by_g, cells[None], g_max, [1.0], torch.ones_like(cells))
     n_tick = torch.stack([each.area.detach() for each in passes])
     tables = noise.tables()
@@ -33,7 +30,8 @@ def gated_deviations(
     flat = [number for which in tables for number in which]
     covariances = _covariances(n_tick, of_ticks, of_cells, cells, flat, handle)
     found = dict(zip([which[:2] for which in tables], covariances.unbind(0), strict=True))
-    return drawn(lambda p, q: found.get((p, q)), len(passes), generator)
+    unit = g_max * tile.v_read_volt * tile.drive.t_lsb_second  # whose square float32 might not hold
+    return [each * unit for each in drawn(lambda p, q: found.get((p, q)), len(passes), generator)]
 
 
 @torch.library.custom_op("tilemodel::gated_covariances", mutates_args=())

@@ -1,7 +1,8 @@
 """A weight matrix laid over tiles: which cells, lines and constants it meets. Lines of all tiles of a row side by side.
 
 Shapes: K tiles along the inputs, C = n_out columns and their L lines, of all tiles along the outputs; weights of tiles
-[K, n_row, C], conductances [n_rail, K, n_row, L]. Columns that no output uses are left out: lines are independent.
+[K, n_row, C], conductances [n_rail, K, n_row, L]. Columns that no output uses are left out where rows are ideal: lines
+are independent then. Where rows resist, conductances are of all lines of the tiles, the unused cells at g_min.
 """
 
 from dataclasses import dataclass
@@ -63,10 +64,17 @@ class Geometry:
         """Whether the tile has an effective matrix."""
         return isinstance(self.parameters, DrivenParameters)
 
+    @property
+    def rows_resist(self) -> bool:
+        """Whether the columns of a tile act on each other through its rows."""
+        driven = self.parameters
+        return isinstance(driven, DrivenParameters) and (driven.r_row_ohm > 0 or self.tile.wires.r_driver_ohm > 0)
+
     def line_constants(self) -> dict[str, NDArray[Any]]:
         """By name: read at the north end, level a coulomb, level at no charge, volt across the cells at rest, all [L].
 
-        And the converters' `line_values`, [L, n].
+        And the converters' `line_values`, [L, n]. Where rows resist, also the first and the fourth of all lines of a
+        tile, used or not: "tile_north", "tile_drop_volt".
         """
         tile = self.tile
         north = lines_read_north(tile)
@@ -81,7 +89,8 @@ class Geometry:
             drop = drop + rest - self.parameters.v_clamp_volt - self.chip.clamp_offset_volt
         each = {"north": north, "level_per_coulomb": level, "level_shift": shift, "drop_volt": drop, "converter": own}
         used = self.n_out * tile.lines_per_column
-        return {name: np.concatenate([values] * self.n_tile_out)[:used] for name, values in each.items()}
+        found = {name: np.concatenate([values] * self.n_tile_out)[:used] for name, values in each.items()}
+        return found | ({"tile_north": north, "tile_drop_volt": drop} if self.rows_resist else {})
 
     def tiled(self, weights: Tensor) -> Tensor:
         """Weights [n_out, n_in] as those of the tiles, [K, n_row, C], 0 in rows without input."""
@@ -96,6 +105,8 @@ class Geometry:
 
     def conductances(self, weights: Tensor) -> Tensor:
         """Of weights in [-1, 1] [K, n_row, C], as `conductances_from_weights` and `cell_layout`, of the rails."""
+        if self.rows_resist:
+            weights = torch.nn.functional.pad(weights, (0, self.n_unused))
         g_min = self.tile.conductance.g_min_siemens
         span = self.tile.conductance.g_max_siemens - g_min
         plus, minus = g_min + span * weights.clamp(min=0.0), g_min + span * (-weights).clamp(min=0.0)

@@ -33,7 +33,8 @@ _ROUNDING = 1e-5
 class ReadNoise(nn.Module):
     """The law of a layer's passes: covariances of a cell's charges as few products of its ticks and its conductance.
 
-    As few as come within 1e-3 of every variance (5e-4 of sigma). Raises `InputError` for tiles without read noise.
+    As few as come within 1e-3 of every variance (5e-4 of sigma). Raises `InputError` for tiles without read noise and
+    those whose rows resist.
     """
 
     by_g: Tensor
@@ -41,6 +42,11 @@ class ReadNoise(nn.Module):
 
     def __init__(self, geometry: Geometry, like: Tensor) -> None:
         super().__init__()
+        if geometry.rows_resist:
+            raise InputError(
+                f"tile {geometry.tile.name}: tilemodel.torch draws no read noise where rows resist, as columns share "
+                "it; set r_row_ohm and r_driver_ohm to 0 or use tilemodel.noise"
+            )
         tables = _tables(geometry)
         by_ticks, by_g = _terms(np.concatenate([table.reshape(3, -1) for table in tables.values()], axis=1))
         self.register_buffer("by_g", torch.from_numpy(by_g).to(like), persistent=False)

@@ -4,17 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from tilemodel.compact import CompactModel, load_model
-from tilemodel.compensation import compensate
 from tilemodel.config.errors import InputError
-from tilemodel.config.layout import cell_layout
 from tilemodel.config.tile import TileConfig
 from tilemodel.model import check_accuracy
 from tilemodel.parameters import AnyParameters, parameters_from_tile
+from tilemodel.torch.compensated import compensated
 from tilemodel.torch.effective import Effective, effective_matrix
 from tilemodel.torch.geometry import geometry_of
 from tilemodel.torch.noise import aged
@@ -57,7 +55,9 @@ class TileLinear(nn.Module):
         for name, values in self.geometry.line_constants().items():
             self._line_names.append(name)
             tensor = torch.from_numpy(values).to(linear.weight.device)
-            self.register_buffer(f"_{name}", tensor if name == "north" else tensor.to(**like), persistent=False)
+            self.register_buffer(
+                f"_{name}", tensor if tensor.dtype == torch.bool else tensor.to(**like), persistent=False
+            )
         self.register_buffer("deviation", None)
         """What is programmed beyond the weights' own conductances [siemens], [n_rail, K, n_row, L], or None."""
         self.register_buffer("column_gain", None)
@@ -136,23 +136,7 @@ class TileLinear(nn.Module):
         """
         if not self.geometry.is_linear:
             raise InputError("compensate: gated tiles need an operating point; see tilemodel.compensate")
-        weights = self.tile_weights()
-        close = 0.1 * torch.finfo(weights.dtype).eps
-        tile, n_tile = self.geometry.tile, self.geometry.n_tile_out
-        padded = torch.nn.functional.pad(weights, (0, self.geometry.n_unused)).cpu().double().numpy()
-        found = [
-            [
-                compensate(part, tile, parameters=self.geometry.parameters, scale="fit", tolerance=close)
-                for part in parts
-            ]
-            for parts in (np.split(row, n_tile, axis=1) for row in padded)
-        ]
-        layouts = [[cell_layout(tile, one.conductances).g_siemens for one in row] for row in found]
-        g = np.stack([np.concatenate(row, axis=-1) for row in layouts], axis=1)
-        plain = self.geometry.conductances(weights)
-        self.deviation = torch.from_numpy(g[..., : plain.shape[-1]]).to(plain) - plain
-        gain = 1.0 / np.stack([np.concatenate([one.scale for one in row]) for row in found])
-        self.column_gain = torch.from_numpy(gain[:, : self.out_features]).to(plain)
+        self.deviation, self.column_gain = compensated(self.geometry, self.tile_weights())
         self.input_gain, self._cache = None, None
 
     def program(self, generator: torch.Generator) -> None:
@@ -285,10 +269,8 @@ class TileLinear(nn.Module):
 
         assert g is not None
         assert self._solver is not None
-        tile = self.geometry.tile
-        unit = tile.conductance.g_max_siemens * tile.v_read_volt * tile.drive.t_lsb_second
-        found = gated_deviations(self._read_noise, g[0], passes, self._solver.handle, reads)
-        return [each * (self._level_per_coulomb * unit) for each in found]
+        charges = gated_deviations(self._read_noise, g[0], passes, self._solver.handle, reads)
+        return [charge * self._level_per_coulomb for charge in charges]
 
     def _levels(self, drive: TorchPass, effective: Effective | None, g: Tensor | None) -> tuple[Tensor, Tensor]:
         """Levels of the lines [K, n_vec, L] for one pass, and what they are without a pulse [K, L]."""
