@@ -69,4 +69,4 @@ MEAN_STATES = {(128, 6): 1e-3, (64, 8): 5e-4, (32, 16): 2.5e-4}
 
 # Variance of read noise of gated lines whose wires take a third of it, of it: mean states and the law's terms (within
 # 1e-3); with transistors also how drops move what ends of pulses release (measured: half of these)
-GATED_NOISE = {False: 6e-3, True: 4e-2}
+GATED_NOISE = {False: 1.2e-2, True: 4e-2}

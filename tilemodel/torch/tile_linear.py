@@ -117,10 +117,9 @@ class TileLinear(nn.Module):
         Charges [coulomb] of ideal converters. The scales of inputs and columns are not in it.
         """
         weights, _ = self._scaled()
-        effective = self._effective(weights)
-        g = None if effective is not None else self._conductances(weights)
+        tiles = self._tiles(weights)
         total: Any = 0.0
-        for drive, level, _ in self._read_out(self._passes(ticks.to(self.weight.dtype)), effective, g):
+        for drive, level, _ in self._read_out(self._passes(ticks.to(self.weight.dtype)), tiles):
             total = total + drive.factor * self.geometry.columns(self._converted(level))
         summed: Tensor = total.sum(dim=0)
         return summed
@@ -197,13 +196,12 @@ class TileLinear(nn.Module):
         """Of each pass: levels [K, n_vec, L], those without a pulse [K, L], output a level [K, C]."""
         span = self._span(flat)
         weights, scale = self._scaled()
-        effective = self._effective(weights)
-        g = None if effective is not None else self._conductances(weights)
+        tiles = self._tiles(weights)
         unit = span / (self.geometry.tile.drive.n_tick_max * self.geometry.unit_level)
         factor = scale * unit if self.column_gain is None else scale * self.column_gain * unit
         for inputs, taken in scaled_inputs(flat, self.input_gain, self._north[:: self.geometry.tile.lines_per_column]):
             passes = self._passes(ticks_of_inputs(inputs, span, self.geometry.tile))
-            for drive, level, zero in self._read_out(passes, effective, g):
+            for drive, level, zero in self._read_out(passes, tiles):
                 yield level, zero, drive.factor * taken * factor
 
     def _span(self, flat: Tensor) -> Tensor:
@@ -231,10 +229,10 @@ class TileLinear(nn.Module):
         g = self.geometry.conductances(weights)
         return g if self.deviation is None else (g + self.deviation).clamp(min=0.0)
 
-    def _effective(self, weights: Tensor) -> Effective | None:
-        """The effective matrix, kept between calls that want no gradient; None of gated tiles."""
+    def _tiles(self, weights: Tensor) -> Effective | Tensor:
+        """The effective matrix, kept between calls that want no gradient; of gated tiles, elements [K, n_row, L]."""
         if not self.geometry.is_linear:
-            return None
+            return self._conductances(weights)[0]
         trains = torch.is_grad_enabled() and self.weight.requires_grad
         if trains or torch.compiler.is_compiling():
             return self._computed(weights)
@@ -250,40 +248,36 @@ class TileLinear(nn.Module):
         return effective_matrix(self.geometry, self._conductances(weights), lines, by_g)
 
     def _read_out(
-        self, passes: list[TorchPass], effective: Effective | None, g: Tensor | None
+        self, passes: list[TorchPass], tiles: Effective | Tensor
     ) -> Iterator[tuple[TorchPass, Tensor, Tensor]]:
         """Of each pass, levels [K, n_vec, L], with read noise if it is on, and those without a pulse [K, L]."""
-        noise = None if self._reads is None else self._deviations(passes, effective, g, self._reads)
+        noise = None if self._reads is None else self._deviations(passes, tiles, self._reads)
         for number, drive in enumerate(passes):
-            level, zero = self._levels(drive, effective, g)
+            level, zero = self._levels(drive, tiles)
             yield drive, level if noise is None else level + noise[number], zero
 
-    def _deviations(
-        self, passes: list[TorchPass], effective: Effective | None, g: Tensor | None, reads: torch.Generator
-    ) -> list[Tensor]:
+    def _deviations(self, passes: list[TorchPass], tiles: Effective | Tensor, reads: torch.Generator) -> list[Tensor]:
         """What read noise adds to the levels of each pass, [K, n_vec, L]."""
         assert self._read_noise is not None
-        if effective is not None:
-            return self._read_noise.deviations(effective.noise, passes, reads)
+        if isinstance(tiles, Effective):
+            return self._read_noise.deviations(tiles.noise, passes, reads)
         from tilemodel.torch.gated_noise import gated_deviations
 
-        assert g is not None
         assert self._solver is not None
-        charges = gated_deviations(self._read_noise, g[0], passes, self._solver.handle, reads)
+        charges = gated_deviations(self._read_noise, tiles, passes, self._solver.handle, reads)
         return [charge * self._level_per_coulomb for charge in charges]
 
-    def _levels(self, drive: TorchPass, effective: Effective | None, g: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _levels(self, drive: TorchPass, tiles: Effective | Tensor) -> tuple[Tensor, Tensor]:
         """Levels of the lines [K, n_vec, L] for one pass, and what they are without a pulse [K, L]."""
-        if effective is not None:
-            zero = self._level_shift + effective.rest * self.geometry.tile.t_window_second(drive.n_tick_max)
-            used = effective.matrix[:, : drive.area.shape[-1]]
+        if isinstance(tiles, Effective):
+            zero = self._level_shift + tiles.rest * self.geometry.tile.t_window_second(drive.n_tick_max)
+            used = tiles.matrix[:, : drive.area.shape[-1]]
             return torch.baddbmm(zero[:, None], drive.area.transpose(0, 1), used), zero
         from tilemodel.torch.gated import gated_charges
 
-        assert g is not None
         assert self._solver is not None
-        charge = gated_charges(drive.area, g[0], drive.n_tick_max, self._solver.handle)
-        return charge * self._level_per_coulomb + self._level_shift, self._level_shift.expand(len(g[0]), -1)
+        charge = gated_charges(drive.area, tiles, drive.n_tick_max, self._solver.handle)
+        return charge * self._level_per_coulomb + self._level_shift, self._level_shift.expand(len(tiles), -1)
 
     def _split(self, level: Tensor) -> tuple[Tensor, Tensor | None]:
         """Codes of the columns [K, n_vec, C]; for a gradient, levels within the range and what rounding adds.
