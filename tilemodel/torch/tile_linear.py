@@ -139,7 +139,7 @@ class TileLinear(nn.Module):
         if not self.geometry.is_linear:
             raise InputError("compensate: gated tiles need an operating point; see tilemodel.compensate")
         weights = self.tile_weights()
-        close = 0.1 * torch.finfo(weights.dtype).eps
+        close = 5 * torch.finfo(weights.dtype).eps
         tile, n_tile = self.geometry.tile, self.geometry.n_tile_out
         padded = torch.nn.functional.pad(weights, (0, self.geometry.n_unused)).cpu().double().numpy()
         found = [
