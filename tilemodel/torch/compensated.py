@@ -16,7 +16,7 @@ def compensated(geometry: Geometry, weights: Tensor) -> tuple[Tensor, Tensor]:
 
     Each column is scaled to fit the range (`tilemodel.compensate`).
     """
-    close = 0.1 * torch.finfo(weights.dtype).eps
+    close = 5 * torch.finfo(weights.dtype).eps
     tile, n_tile = geometry.tile, geometry.n_tile_out
     padded = torch.nn.functional.pad(weights, (0, geometry.n_unused)).cpu().double().numpy()
     found = [
