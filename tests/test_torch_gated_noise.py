@@ -23,7 +23,7 @@ from tests.test_torch_noise import CODINGS, variance_by_roots
 from tilemodel.noise.noisy_tile import NoisyTile
 from tilemodel.noise.read_noise import tile_process
 from tilemodel.noise.timing import ReadWindows
-from tilemodel.torch import TileLinear
+from tilemodel.torch import TileLinear, read_noise
 
 pytestmark = pytest.mark.torch
 
@@ -150,6 +150,26 @@ def test_it_moves_no_gradient_by_inputs_and_compiles():
             layer.set_read_noise(torch.Generator().manual_seed(3))
             found.append(run(x))
     torch.testing.assert_close(found[1], found[0])
+
+
+def test_tiles_of_a_layer_have_that_of_layers_of_their_own(monkeypatch):
+    monkeypatch.setattr(read_noise, "_normal", lambda like, _generator: torch.ones_like(like))
+    torch.manual_seed(4)
+    plain, ticks = nn.Linear(N_ROW + 18, 5, dtype=torch.float64), torch.randint(-127, 128, (4, N_ROW + 18))
+
+    def deviation(rows):
+        part = nn.Linear(plain.weight[:, rows].shape[1], 5, dtype=torch.float64)
+        with torch.no_grad():
+            part.weight.copy_(plain.weight[:, rows])
+            layer = TileLinear(part, noisy_tile())
+            quiet = layer.codes(ticks[:, rows])
+            layer.set_read_noise(torch.Generator())
+            return layer.codes(ticks[:, rows]) - quiet
+
+    whole = deviation(slice(None))
+    assert (whole != 0).all()
+    expected = deviation(slice(0, N_ROW)) + deviation(slice(N_ROW, None))
+    np.testing.assert_allclose(whole.numpy(), expected.numpy(), rtol=0, atol=1e-10 * float(whole.abs().max()))
 
 
 def test_empty_cells_have_none():
