@@ -48,8 +48,9 @@ def study(size: Size, n_process: int, *, with_peers: bool = True) -> dict[str, A
     spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
     with ProcessPoolExecutor(n_process, spawn, _one_thread) as pool:
         list(pool.map(prepare, size.networks, [size] * len(size.networks)))
-        others = pool.submit(peers, size) if with_peers else None  # as long as the longest job
-        waiting = {pool.submit(run, job, size): job for job in jobs}
+        waiting = {pool.submit(run, job, size): job for job in jobs if job.arm is None}
+        others = pool.submit(peers, size) if with_peers else None
+        waiting |= {pool.submit(run, job, size): job for job in jobs if job.arm is not None}
         for future in tqdm(as_completed(waiting), total=len(jobs), unit=" jobs"):
             scores[waiting[future]] = future.result()
         compared = {"peers": others.result()} if others is not None else {}
