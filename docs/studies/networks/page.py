@@ -190,7 +190,8 @@ def _untrained(results: dict[str, Any]) -> str:
         names = [name for name in LABELS if any(row["condition"] == name for row in rows)]
         table = [f"| {network} | " + " | ".join(tiles) + " |", "|---" * (len(tiles) + 1) + "|"]
         for name in names:
-            cells = [_cell(row) for tile in tiles for row in rows if row["tile"] == tile and row["condition"] == name]
+            found = {row["tile"]: _cell(row) for row in rows if row["condition"] == name}
+            cells = [found.get(tile, "") for tile in tiles]
             table.append(f"| {LABELS[name]} | " + " | ".join(cells) + " |")
         parts.append("\n".join(table))
     return "\n\n".join(parts)
