@@ -86,6 +86,8 @@ class Size:
     n_draw: Mapping[str, int] = field(default_factory=lambda: {"reference": 1, "0.35 ohm": 1, "stress": 2})
     """By tile, draws of noise of what is not trained on."""
     networks: tuple[str, ...] = tuple(NETWORKS)
+    narrow: tuple[str, ...] = ("BERT", "ALBERT")
+    """Networks that the hardest tile also has with narrower input ranges."""
     folder: Path = CACHE / "work"
 
     @property
@@ -116,11 +118,7 @@ def jobs_of(size: Size) -> list[Job]:
         if network != FROZEN
         for tiles in _tiles_of_run(arm, seed, size)
     ]
-    narrow = [
-        Job(network=network, tiles=(size.hardest,), clipped_fraction=CLIPPED_MORE)
-        for network in size.networks
-        if network != FROZEN
-    ]
+    narrow = [Job(network=network, tiles=(size.hardest,), clipped_fraction=CLIPPED_MORE) for network in size.narrow]
     return [*untrained, *narrow, *arms]
 
 
