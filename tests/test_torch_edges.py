@@ -73,3 +73,15 @@ def test_compensation_leaves_no_offsets_of_other_conductances():
     for layer in layers:
         layer.compensate()
     assert torch.equal(layers[1](x), layers[0](x))
+
+
+@pytest.mark.parametrize("tile", TILES.values(), ids=TILES)
+def test_what_inference_keeps_meets_a_gradient_by_inputs_later(tile):
+    layer, x = TileLinear(linear(), tile, accuracy=1e-2), torch.randn(3, 30, dtype=torch.float64)
+    layer.requires_grad_(False).set_input_range(2.0)
+    with torch.inference_mode():
+        expected = layer(x)
+    found = layer(x.requires_grad_())
+    torch.testing.assert_close(found, expected)
+    found.sum().backward()
+    assert x.grad.any()

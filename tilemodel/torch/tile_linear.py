@@ -237,7 +237,7 @@ class TileLinear(nn.Module):
         if trains or torch.compiler.is_compiling():
             return self._computed(weights)
         if self._cache is None or self._cache[0] != self.weight._version:
-            with torch.no_grad():
+            with torch.inference_mode(mode=False), torch.no_grad():  # what is kept may meet a gradient later
                 found = self._computed(weights)
             self._cache = (self.weight._version, found)
         return self._cache[1]
