@@ -11,7 +11,8 @@ from tilemodel.config.operands import conductances_from_weights
 from tilemodel.config.tile import TileConfig
 from tilemodel.model import TileModel
 from tilemodel.solvers.ladder_kernels import ladder_adjoint, ladder_transfer
-from tilemodel.solvers.mean_states import Lumping, MeanStates
+from tilemodel.solvers.mean_states import CellNoise, Lumping, MeanStates
+from tilemodel.solvers.mesh_adjoint import mesh_adjoint
 
 __all__ = ["compile_kernels"]
 
@@ -53,6 +54,12 @@ def compile_kernels() -> Iterator[str]:
         lines, ticks = MeanStates(g[0], 1.0, 0.0, real), np.arange(4, dtype=np.int64)[np.newaxis]
         lines.charges(ticks, Lumping(2, 2))
         lines.gradient(ticks, g[:, 0], Lumping(2, 2))
+        pairs, terms = np.zeros((1, 3), dtype=np.int64), np.ones((1, 4, 1), dtype=real)
+        noise = CellNoise(pairs=pairs, of_ticks=terms, of_cells=g, slope=g[0], at_end=g[0])
+        lines.covariances(ticks[np.newaxis], noise, Lumping(2, 2))
+    ends = {"r_bit_ohm": 1.0, "r_end_ohm": 0.0, "r_row_ohm": 1.0, "r_driver_ohm": 0.0}
+    north, one = np.zeros(2, dtype=bool), np.ones((1, 4, 2))
+    mesh_adjoint(one, one, np.ones((2, 2)), **ends, driven_end="west", north=north)
 
 
 def _tile(preset: str, text: str) -> TileConfig:

@@ -17,8 +17,24 @@ def compiled(**options: Any) -> Callable[[Any], Any]:
 
     def compile_function(function: Any) -> Any:
         try:
-            return njit(cache=True, error_model="numpy", **options)(function)
+            return _forgiving(njit(cache=True, error_model="numpy", **options)(function))
         except RuntimeError:  # no writable cache folder
             return njit(error_model="numpy", **options)(function)
 
     return compile_function
+
+
+def _forgiving(dispatcher: Any) -> Any:
+    """`dispatcher`, which compiles anew where what an older version kept names types that are no longer there."""
+    cache = dispatcher._cache
+    load = cache.load_overload
+
+    def load_or_forget(signature: Any, target_context: Any) -> Any:
+        try:
+            return load(signature, target_context)
+        except (AttributeError, ImportError):  # numba unpickles an index before it looks whose it is
+            cache.flush()
+            return None
+
+    cache.load_overload = load_or_forget
+    return dispatcher

@@ -20,11 +20,25 @@ Cost: O(n_row + n_segment n_group) a line and vector. Derivation and error: docs
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import get_num_threads, prange, uint64
+from numba import get_num_threads, prange
 from numpy.typing import NDArray
 
 from tilemodel.solvers.compile import KERNEL_LOCK, compiled
 from tilemodel.solvers.lanes import in_lanes
+from tilemodel.solvers.lumped_steps import (
+    LANES,
+    add_capacitors,
+    add_curvature,
+    add_excess,
+    add_pulses,
+    doubt_segment,
+    enter_clamp,
+    gather,
+    gather_active,
+    gather_spread,
+    pass_segment,
+    step_back,
+)
 from tilemodel.solvers.pulse_groups import group_pulses
 
 __all__ = ["LumpedCharges", "LumpedLines", "lump_lines", "lumped_charges"]
@@ -32,8 +46,6 @@ __all__ = ["LumpedCharges", "LumpedLines", "lump_lines", "lumped_charges"]
 FloatArray = NDArray[np.float64]
 Real = NDArray[np.floating[Any]]
 
-# Bit lines that one loop handles side by side
-_LANES = 64
 # Rounding of the sums over rows, in units of the arithmetic's own
 _ROUNDING = 32
 # What is left of the excess of mean states: a share of what is subtracted, and of each part's bound (they add up as
@@ -46,17 +58,17 @@ _SECOND_ORDER = 0.1
 
 
 class LumpedLines(NamedTuple):
-    """Bit lines cut into segments of `n_row_segment` rows; [n_block, ..., _LANES], row 0 farthest from the clamp."""
+    """Bit lines cut into segments of `n_row_segment` rows; [n_block, ..., LANES], row 0 farthest from the clamp."""
 
     g: Real
-    """Active cells [siemens], [n_block, n_row, _LANES]."""
+    """Active cells [siemens], [n_block, n_row, LANES]."""
     curvature: Real
     """rho g^3 [siemens/volt], same shape; of size 0 if none is."""
     pulse: Real
     """Charge at the end of a cell's pulse [coulomb], same shape; of size 0 if none is."""
     q: Real
     """Q = q[0] S (S - q[1]) with all cells on, q[1] = sum g^2 / sum g; q[2]: the root of the rows over the number of
-    equal cells that the line's count as, S / q[1]; [n_block, n_segment, 3, _LANES]."""
+    equal cells that the line's count as, S / q[1]; [n_block, n_segment, 3, LANES]."""
     rows: Real
     """Of each segment, [n_segment]."""
     n_row_segment: int
@@ -106,12 +118,12 @@ def lump_lines(
         q[segment, 0] = np.divide(pairs, others, out=np.zeros(n_line), where=others > 1e-12 * whole**2)
         q[segment, 1] = np.divide(squares, whole, out=np.zeros(n_line), where=whole > 0)
         q[segment, 2] = np.sqrt(len(part) * np.divide(squares, whole**2, out=np.zeros(n_line), where=whole > 0))
-    lanes = in_lanes(q.reshape(-1, n_line), _LANES, dtype)
+    lanes = in_lanes(q.reshape(-1, n_line), LANES, dtype)
     return LumpedLines(
-        g=in_lanes(g, _LANES, dtype),
-        curvature=in_lanes(curvature if curvature.any() else curvature[:0], _LANES, dtype),
-        pulse=in_lanes(pulse_charge if pulse_charge.any() else pulse_charge[:0], _LANES, dtype),
-        q=lanes.reshape(len(lanes), -1, 3, _LANES),
+        g=in_lanes(g, LANES, dtype),
+        curvature=in_lanes(curvature if curvature.any() else curvature[:0], LANES, dtype),
+        pulse=in_lanes(pulse_charge if pulse_charge.any() else pulse_charge[:0], LANES, dtype),
+        q=lanes.reshape(len(lanes), -1, 3, LANES),
         rows=np.diff(np.append(np.arange(0, n_row, n_row_segment), n_row)).astype(dtype),
         n_row_segment=n_row_segment,
         n_line=n_line,
@@ -154,14 +166,14 @@ def lumped_charges(
 
 @compiled(parallel=True)
 def _batch(groups: Any, lines: Any, c: Any, n_worker: int) -> Any:
-    """[n_vec, n_block, 7, _LANES]: flow, excess, deviation squared, second order [ampere ticks], injected, doubt,
+    """[n_vec, n_block, 7, LANES]: flow, excess, deviation squared, second order [ampere ticks], injected, doubt,
     squares of the excess' parts."""
     n_vec, n_block = groups.group.shape[0], lines.g.shape[0]
     n_segment, n_group = groups.shape.shape[1:]
     real = lines.g.dtype
-    results = np.zeros((n_vec, n_block, 7, _LANES))
-    planes = np.empty((n_worker, 4, n_group, _LANES), real)
-    ratios = np.empty((n_worker, n_segment, n_group, _LANES), real)
+    results = np.zeros((n_vec, n_block, 7, LANES))
+    planes = np.empty((n_worker, 4, n_group, LANES), real)
+    ratios = np.empty((n_worker, n_segment, n_group, LANES), real)
     for worker in prange(n_worker):
         for task in range(worker, n_vec * n_block, n_worker):
             vector, block = task % n_vec, task // n_vec
@@ -173,7 +185,7 @@ def _batch(groups: Any, lines: Any, c: Any, n_worker: int) -> Any:
 def _block_charges(
     groups: Any, vector: int, lines: Any, block: int, c: Any, planes: Any, ratios: Any, out: Any
 ) -> None:
-    """One vector, `_LANES` lines: segments from the far end to the clamp, then back."""
+    """One vector, `LANES` lines: segments from the far end to the clamp, then back."""
     y, s, m, w = planes[0], planes[1], planes[2], planes[3]
     g, q = lines.g[block], lines.q[block]
     group, share, n_tick = groups.group[vector], groups.share[vector], groups.n_tick[vector]
@@ -183,219 +195,24 @@ def _block_charges(
         first = segment * lines.n_row_segment
         last = min(first + lines.n_row_segment, n_row)
         wires = lines.rows[segment]
-        _gather(s, m, g, group, share, first, last, c.zero, c.one)
+        gather(s, m, g, group, share, first, last, c.zero, c.one)
         shape = groups.shape[vector, segment]
         second = c.v * (c.r * wires) ** 2
         doubt = groups.shape_doubt[vector, segment]
         seconds = c.in_k * second, c.in_second * second
-        _doubt_segment(out[2], out[3], s, y, q[segment], n_tick, doubt, c.v * c.r, *seconds)
-        _pass_segment(y, ratios[segment], s, m, q[segment], shape, wires, c.r, c.zero, c.one, c.sixth)
-    _enter_clamp(out[0], y, w, n_tick, c.r_end, c.v, c.one)
+        doubt_segment(out[2], out[3], s, y, q[segment], n_tick, doubt, c.v * c.r, *seconds)
+        pass_segment(y, ratios[segment], s, m, q[segment], shape, wires, c.r, c.zero, c.one, c.sixth)
+    enter_clamp(out[0], y, w, n_tick, c.r_end, c.v, c.one)
     for segment in range(n_segment - 1, -1, -1):
         first = segment * lines.n_row_segment
         last = min(first + lines.n_row_segment, n_row)
-        _step_back(w, m, ratios[segment], c.half - c.half / lines.rows[segment])
-        _gather_spread(s, g, group, share, first, last, c.zero, c.one)
-        _add_excess(out[1], out[6], s, m, q[segment, 2], n_tick * groups.excess[vector], n_tick, c.v)
+        step_back(w, m, ratios[segment], c.half - c.half / lines.rows[segment])
+        gather_spread(s, g, group, share, first, last, c.zero, c.one)
+        add_excess(out[1], out[6], s, m, q[segment, 2], n_tick * groups.excess[vector], n_tick, c.v)
         if lines.curvature.size > 0:
-            _gather_active(s, lines.curvature[block], group, share, first, last, c.zero, c.one)
-            _add_curvature(out[0], out[3], s, m, ratios[segment], n_tick, c.v * c.v, c.one)
+            gather_active(s, lines.curvature[block], group, share, first, last, c.zero, c.one)
+            add_curvature(out[0], out[3], s, m, ratios[segment], n_tick, c.v * c.v, c.one)
         if c.c_wire > c.zero:
-            _add_capacitors(out[4], m, groups.n_end[vector], lines.rows[segment] * c.half * c.v * c.c_wire, c.one)
+            add_capacitors(out[4], m, groups.n_end[vector], lines.rows[segment] * c.half * c.v * c.c_wire, c.one)
         if lines.pulse.size > 0 or c.c_pulse != c.zero:
-            _add_pulses(out[4], out[5], lines, block, groups, vector, first, last, m, ratios[segment], c)
-
-
-@compiled(fastmath={"contract"})
-def _gather(s: Any, m: Any, g: Any, group: Any, share: Any, first: int, last: int, zero: Any, one: Any) -> None:
-    """Mean over each group of S and M of the segment's active cells."""
-    s[:] = zero
-    m[:] = zero
-    wires = zero
-    for i in range(last - 1, first - 1, -1):
-        wires += one
-        _add_row(s, g, i, group[i], share[i], one, zero, one)
-        _add_row(m, g, i, group[i], share[i], wires, zero, one)
-    _sum_later(s)
-    _sum_later(m)
-
-
-@compiled(fastmath={"contract"})
-def _gather_active(s: Any, g: Any, group: Any, share: Any, first: int, last: int, zero: Any, one: Any) -> None:
-    """As `_gather`, S alone."""
-    s[:] = zero
-    for i in range(first, last):
-        _add_row(s, g, i, group[i], share[i], one, zero, one)
-    _sum_later(s)
-
-
-@compiled(fastmath={"contract"})
-def _add_row(s: Any, g: Any, i: int, group: int, share: Any, weight: Any, zero: Any, one: Any) -> None:
-    """Row i enters with its `share` of its last group, and with the rest one group earlier (sums follow)."""
-    row = uint64(i)
-    if share > zero:
-        t, a = uint64(group), weight * share
-        for n in range(_LANES):
-            s[t, n] += a * g[row, n]
-    if group > 0:
-        t, a = uint64(group - 1), weight * (one - share)
-        for n in range(_LANES):
-            s[t, n] += a * g[row, n]
-
-
-@compiled(fastmath={"contract"})
-def _gather_spread(s: Any, g: Any, group: Any, share: Any, first: int, last: int, zero: Any, one: Any) -> None:
-    """sum g f (1 - f) of the segment's rows that end within each group."""
-    s[:] = zero
-    for i in range(first, last):
-        spread = share[i] * (one - share[i])
-        if spread > zero:
-            row, t = uint64(i), uint64(group[i])
-            for n in range(_LANES):
-                s[t, n] += spread * g[row, n]
-
-
-@compiled(fastmath={"contract"})
-def _sum_later(s: Any) -> None:
-    """Every group gets the sum of itself and all later ones."""
-    n_group = s.shape[0]
-    for back in range(n_group - 1):
-        later, t = uint64(n_group - 1 - back), uint64(n_group - 2 - back)
-        for n in range(s.shape[1]):
-            s[t, n] += s[later, n]
-
-
-@compiled(fastmath={"contract"})
-def _pass_segment(
-    y: Any, ratio: Any, s: Any, m: Any, q: Any, shape: Any, wires: Any, r: Any, zero: Any, one: Any, sixth: Any
-) -> None:
-    """Conductance behind the segment's clamp end, and the share of a voltage there that reaches its far end."""
-    bend = r * r * (wires * wires - one) * sixth
-    for t in range(y.shape[0]):
-        stretch = r * shape[t]
-        for n in range(_LANES):
-            far, active, weighted = y[t, n], s[t, n], m[t, n]
-            passed = one / (one + r * (wires * far + weighted) + bend * far * active)
-            pairs = stretch * q[0, n] * active * max(active - q[1, n], zero)
-            ratio[t, n] = passed
-            y[t, n] = (far + active + r * far * (wires * active - weighted) + pairs) * passed
-
-
-@compiled(fastmath={"contract"})
-def _doubt_segment(
-    deviation: Any,
-    remainder: Any,
-    s: Any,
-    y: Any,
-    q: Any,
-    n_tick: Any,
-    doubt: Any,
-    in_q: Any,
-    in_k: Any,
-    in_second: Any,
-) -> None:
-    """The square of what Q and K change in the current, times their doubt; the second order in r."""
-    added = np.zeros(s.shape[1], s.dtype)
-    left = np.zeros(s.shape[1], s.dtype)
-    for t in range(s.shape[0]):
-        a, b, d = in_q * doubt[t] * n_tick[t], in_k * doubt[t] * n_tick[t], in_second * n_tick[t]
-        for n in range(_LANES):
-            added[n] += s[t, n] * (a * q[0, n] * (s[t, n] + q[1, n]) + b * y[t, n] * y[t, n])
-            left[n] += d * s[t, n] * s[t, n] * y[t, n]
-    for n in range(_LANES):
-        deviation[n] += np.float64(q[2, n] * added[n]) ** 2
-        remainder[n] += left[n]
-
-
-@compiled(fastmath={"contract"})
-def _enter_clamp(flow: Any, y: Any, w: Any, n_tick: Any, r_end: Any, v: Any, one: Any) -> None:
-    for t in range(y.shape[0]):
-        a = v * n_tick[t]
-        for n in range(_LANES):
-            w[t, n] = one / (one + r_end * y[t, n])
-            flow[n] += a * y[t, n] * w[t, n]
-
-
-@compiled(fastmath={"contract"})
-def _step_back(w: Any, middle: Any, ratio: Any, part: Any) -> None:
-    """Transfer of the segment's far end in place of its near end's, and `middle`, that of its cells in the mean."""
-    for t in range(w.shape[0]):
-        for n in range(_LANES):
-            far = w[t, n] * ratio[t, n]
-            middle[t, n] = far + part * (w[t, n] - far)
-            w[t, n] = far
-
-
-@compiled(fastmath={"contract"})
-def _add_excess(excess: Any, spread: Any, s: Any, w: Any, unequal: Any, weight: Any, n_tick: Any, v: Any) -> None:
-    """Current that the mean state of each group carries too much; squares of the most that each part of it can be."""
-    last = w.shape[0] - 1
-    too_much = np.zeros(_LANES, s.dtype)
-    squares = np.zeros(_LANES, s.dtype)
-    for t in range(1, last):
-        if n_tick[t] == 0:
-            continue
-        before, after = uint64(t - 1), uint64(t + 1)
-        a, b = v * weight[t], v * n_tick[t]
-        for n in range(_LANES):
-            part = s[t, n] * (w[after, n] - w[before, n]) * (w[after, n] + w[before, n])
-            too_much[n] += a * part
-            squares[n] += (b * part) * (b * part)
-    for n in range(_LANES):
-        excess[n] += too_much[n]
-        spread[n] += unequal[n] * squares[n]
-
-
-@compiled(fastmath={"contract"})
-def _add_curvature(flow: Any, remainder: Any, s: Any, w: Any, ratio: Any, n_tick: Any, v2: Any, one: Any) -> None:
-    """By the transfer of the segment's middle; a cell at its end has another."""
-    for t in range(w.shape[0]):
-        a = v2 * n_tick[t]
-        for n in range(_LANES):
-            flow[n] += a * s[t, n] * w[t, n] * w[t, n] * (one - w[t, n])
-            remainder[n] += abs(a * s[t, n]) * (one - ratio[t, n])
-
-
-@compiled(fastmath={"contract"})
-def _add_capacitors(injected: Any, w: Any, n_end: Any, scale: Any, one: Any) -> None:
-    """Squared steps of the transfer: from rest to the first group, then evenly from group to group."""
-    for n in range(_LANES):
-        injected[n] += scale * (one - w[0, n]) ** 2
-    for t in range(w.shape[0] - 1):
-        a = scale / n_end[t]
-        after = uint64(t + 1)
-        for n in range(_LANES):
-            injected[n] += a * (w[after, n] - w[t, n]) ** 2
-
-
-@compiled(fastmath={"contract"})
-def _add_pulses(
-    injected: Any,
-    doubt: Any,
-    lines: Any,
-    block: int,
-    groups: Any,
-    vector: int,
-    first: int,
-    last: int,
-    w: Any,
-    ratio: Any,
-    c: Any,
-) -> None:
-    """Charges at the pulses' ends, by the transfer between the mean states around each."""
-    charged = lines.pulse.size > 0
-    for i in range(first, last):
-        if groups.group[vector, i] == 0 and groups.share[vector, i] == c.zero:
-            continue
-        early, weight = groups.early[vector, i], groups.late_weight[vector, i]
-        row, before, after = uint64(i), uint64(early), uint64(early + 1)
-        for n in range(_LANES):
-            step = w[after, n] - w[before, n]
-            w_end = w[before, n] + weight * step
-            charge = c.c_pulse * c.v * w_end
-            if charged:
-                charge += lines.pulse[block, row, n]
-            if lines.g[block, row, n] == c.zero:
-                charge = c.zero
-            injected[n] += charge * w_end
-            doubt[n] += abs(charge) * (c.between * step + c.one - ratio[before, n])
+            add_pulses(out[4], out[5], lines, block, groups, vector, first, last, m, ratios[segment], c)

@@ -87,6 +87,7 @@ def page(results: dict[str, Any]) -> str:
                 _head(results),
                 _answers(results),
                 _untrained(results),
+                *([_narrow(results)] if results["narrow"] else []),
                 _trained_tables(results),
                 *([peers_section(results["peers"], results["n_test"])] if "peers" in results else []),
                 _tail(results),
@@ -112,7 +113,7 @@ seed; intervals hold 95 % (`tilemodel/paired.py`).
 |---|---|---|---|---|---|
 {tiles}
 
-Of one draw or run, intervals speak of the examples alone.
+Of one draw or run, and of the cheap remedies, which have one draw, intervals speak of the examples alone.
 
 - BERT: MiniLM (6 layers, 384 wide), fine-tuned for {results["n_epoch"]} epochs on UCI sentences. ALBERT: one shared layer passed four times, started from MiniLM, trained alike.
 - Frozen MiniLM with a logistic head, on whether people rate a snippet of a movie review above 0."""
@@ -120,40 +121,65 @@ Of one draw or run, intervals speak of the examples alone.
 
 def _answers(results: dict[str, Any]) -> str:
     hardest = _hardest(results)
-    parts = [
-        f"""## Answers
+    trained = {row["tile"] for row in results["trained"]}
+    tables = [_taken_back(results, tile) for tile in reversed(results["tiles"]) if tile in trained]
+    recovered = [_remedied(row, results["untrained"], hardest, "") for row in _networks(results["untrained"])]
+    finer = f" with ranges that leave out {results['clipped_fraction'][1]:g} of inputs"
+    recovered += [_remedied(row, results["narrow"], hardest, finer) for row in _networks(results["narrow"])]
+    return f"""## Answers
 
-What training for one more epoch gains in accuracy over plain training, in points, by what is switched on (* beyond the interval):
+On the {hardest} tile, after one epoch more of each kind, in points of accuracy (* beyond the interval):
 
-{_gains(results, hardest)}"""
-    ]
-    trained = {row["tile"] for row in results["trained"]} - {hardest}
-    parts += [f"On the milder tile {tile}:\n\n{_gains(results, tile)}" for tile in results["tiles"] if tile in trained]
-    recovered = []
-    for network in _networks(results["untrained"]):
-        lost = _loss(_untrained_row(results, network, hardest, "together"))
-        rows = [row for row in results["untrained"] if row["network"] == network and row["tile"] == hardest]
-        remedies = [f"{REMEDIES[row['condition']]} {_loss(row)}" for row in rows if row["condition"] in REMEDIES]
-        recovered.append(f"- {network}: all {lost}; with {'; '.join(remedies)}.")
-    parts.append(
-        f"""What is lost on the {hardest} tile against the digital network without any training:
+{_verdicts(results, hardest)}
+
+What is lost there against the digital network without any training:
 
 {chr(10).join(recovered)}
 
-![Loss of accuracy by way of training](networks.svg)"""
-    )
-    return "\n\n".join(parts)
+![Loss of accuracy by way of training](networks.svg)
+
+What each non-ideality takes after plain training, less the digital score, and what another way of training gives back of it:
+
+{(chr(10) * 2).join(tables)}"""
 
 
-def _gains(results: dict[str, Any], tile: str) -> str:
+def _remedied(network: str, rows: list[Row], tile: str, how: str) -> str:
+    """What is lost without a remedy, and with each."""
+    found = {row["condition"]: row for row in rows if row["network"] == network and row["tile"] == tile}
+    remedies = [f"{REMEDIES[name]} {_loss(row)}" for name, row in found.items() if name in REMEDIES]
+    return f"- {network}{how}: all {_loss(found['together'])}; {'; '.join(remedies)}."
+
+
+def _verdicts(results: dict[str, Any], tile: str) -> str:
+    """By way of training and non-ideality, what it gives back in each network."""
     lines = []
+    for arm in ("gaussian", "tile"):
+        for name in ("adc", "read_noise", "wires", "together"):
+            found = []
+            for network in _networks(results["trained"]):
+                lost = _trained(results, network, tile, "plain", name)
+                gain = _gain(_trained(results, network, tile, arm, name))
+                found.append(f"{network} {gain} of {-100 * lost['difference']:.1f} lost")
+            lines.append(f"- trained {ARMS[arm]}, {LABELS[name]}: {'; '.join(found)}")
+    return chr(10).join(lines)
+
+
+def _taken_back(results: dict[str, Any], tile: str) -> str:
+    """A table a network."""
+    tables = []
     for network in _networks(results["trained"]):
         rows = [row for row in results["trained"] if row["network"] == network and row["tile"] == tile]
-        for arm in ("gaussian", "tile"):
-            found = {row["condition"]: row for row in rows if row["arm"] == arm}
-            gains = ", ".join(f"{LABELS[name]} {_gain(found[name])}" for name in GAINED if name in found)
-            lines.append(f"- {tile}, {network}, {ARMS[arm]} rather than plainly: {gains}.")
-    return chr(10).join(lines)
+        by_arm = {arm: {row["condition"]: row for row in rows if row["arm"] == arm} for arm in ARMS}
+        lines = [
+            f"| {network}, {tile} | trained plainly | {ARMS['gaussian']} | {ARMS['tile']} |",
+            "|---|---|---|---|",
+        ]
+        for name in GAINED:
+            if name in by_arm["plain"]:
+                gains = " | ".join(_gain(by_arm[arm][name]) for arm in ("gaussian", "tile"))
+                lines.append(f"| {LABELS[name]} | {_loss(by_arm['plain'][name])} | {gains} |")
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
 
 
 def _untrained(results: dict[str, Any]) -> str:
@@ -164,10 +190,41 @@ def _untrained(results: dict[str, Any]) -> str:
         names = [name for name in LABELS if any(row["condition"] == name for row in rows)]
         table = [f"| {network} | " + " | ".join(tiles) + " |", "|---" * (len(tiles) + 1) + "|"]
         for name in names:
-            cells = [_cell(row) for tile in tiles for row in rows if row["tile"] == tile and row["condition"] == name]
+            found = {row["tile"]: _cell(row) for row in rows if row["condition"] == name}
+            cells = [found.get(tile, "") for tile in tiles]
             table.append(f"| {LABELS[name]} | " + " | ".join(cells) + " |")
         parts.append("\n".join(table))
     return "\n\n".join(parts)
+
+
+def _narrow(results: dict[str, Any]) -> str:
+    """The same with input ranges that clip more."""
+    wide, narrow = results["clipped_fraction"]
+    networks, tile = _networks(results["narrow"]), _hardest(results)
+    lines = [
+        f"| {tile} | "
+        + " | ".join(f"{network}, {part:g} left out" for network in networks for part in (wide, narrow))
+        + " |"
+    ]
+    lines.append("|---" * (2 * len(networks) + 1) + "|")
+    for name in dict.fromkeys(row["condition"] for row in results["narrow"]):
+        cells = [
+            _cell(
+                next(
+                    row for row in rows if {"network": network, "tile": tile, "condition": name}.items() <= row.items()
+                )
+            )
+            for network in networks
+            for rows in (results["untrained"], results["narrow"])
+        ]
+        lines.append(f"| {LABELS[name]} | " + " | ".join(cells) + " |")
+    table = "\n".join(lines)
+    return f"""## Input ranges
+
+A layer's range leaves out {wide:g} of the inputs of a calibration batch, the largest over batches of like length. Ranges that leave out {narrow:g} clip more of them; what is left has finer ticks and
+larger outputs, of which a step of the converters is less. One draw of noise for {narrow:g}.
+
+{table}"""
 
 
 def _trained_tables(results: dict[str, Any]) -> str:
@@ -215,11 +272,6 @@ def _hardest(results: dict[str, Any]) -> str:
 def _trained(results: dict[str, Any], network: str, tile: str, arm: str, name: str) -> Row:
     wanted = {"network": network, "tile": tile, "arm": arm, "condition": name}
     return next(row for row in results["trained"] if wanted.items() <= row.items())
-
-
-def _untrained_row(results: dict[str, Any], network: str, tile: str, name: str) -> Row:
-    wanted = {"network": network, "tile": tile, "condition": name}
-    return next(row for row in results["untrained"] if wanted.items() <= row.items())
 
 
 def _cell(row: Row) -> str:

@@ -24,7 +24,7 @@ from docs.studies.networks.page import draw, page
 from docs.studies.networks.peers import peers
 from docs.studies.networks.tiles import TILES
 from docs.studies.networks.training import SETTINGS
-from docs.studies.networks.work import N_EPOCH, SEED, Job, Size, against, jobs_of, prepare, run
+from docs.studies.networks.work import CLIPPED, CLIPPED_MORE, N_EPOCH, SEED, Job, Size, against, jobs_of, prepare, run
 
 HERE = Path(__file__).parent
 
@@ -64,7 +64,9 @@ def study(size: Size, n_process: int, *, with_peers: bool = True) -> dict[str, A
         "n_draw": dict(size.n_draw),
         "n_test": size.n_test,
         "packages": {item.name: item.sha256 for item in (MINILM, SENTENCES, MOVIES)},
-        "untrained": list(_untrained(jobs, scores)),
+        "clipped_fraction": [CLIPPED, CLIPPED_MORE],
+        "untrained": list(_untrained(jobs, scores, CLIPPED)),
+        "narrow": list(_untrained(jobs, scores, CLIPPED_MORE)),
         "trained": list(_trained(jobs, scores)),
         **compared,
     }
@@ -75,10 +77,12 @@ def _one_thread() -> None:
     torch.set_flush_denormal(True)
 
 
-def _untrained(jobs: list[Job], scores: dict[Job, dict[str, dict[str, np.ndarray]]]) -> Iterator[dict[str, Any]]:
+def _untrained(
+    jobs: list[Job], scores: dict[Job, dict[str, dict[str, np.ndarray]]], clipped_fraction: float
+) -> Iterator[dict[str, Any]]:
     """A row a network, tile and condition: against the digital network."""
     for job in jobs:
-        if job.arm is None:
+        if job.arm is None and job.clipped_fraction == clipped_fraction:
             for tile, found in scores[job].items():
                 for name, values in found.items():
                     row = {"network": job.network, "tile": tile, "condition": name}

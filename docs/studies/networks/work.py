@@ -4,7 +4,7 @@ import copy
 import functools
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ from tilemodel.torch.kept_scores import digest
 __all__ = [
     "ALONE",
     "ARMS",
+    "CLIPPED",
+    "CLIPPED_MORE",
     "FROZEN",
     "NETWORKS",
     "Job",
@@ -55,6 +57,18 @@ NETWORKS: dict[str, Callable[[int], SentenceNetwork]] = {
 }
 ARMS = ("plain", "gaussian", "tile")
 ALONE = ["quantization", "adc", "read_noise", "wires", "together"]
+CLIPPED = 1e-4
+"""Of a batch's inputs to a layer, what its range may leave out."""
+CLIPPED_MORE = 1e-3
+AT_NARROW_RANGES = [
+    "quantization",
+    "adc",
+    "wires",
+    "together",
+    "together_columns",
+    "together_compensated",
+    "together_corrected",
+]
 CHEAP = ["together_ordered", "together_split", "together_corrected"]
 
 
@@ -88,6 +102,7 @@ class Job:
     tiles: tuple[str, ...]
     arm: str | None = None
     seed: int | None = None
+    clipped_fraction: float = CLIPPED
 
 
 def jobs_of(size: Size) -> list[Job]:
@@ -101,7 +116,12 @@ def jobs_of(size: Size) -> list[Job]:
         if network != FROZEN
         for tiles in _tiles_of_run(arm, seed, size)
     ]
-    return [*untrained, *arms]
+    narrow = [
+        Job(network=network, tiles=(size.hardest,), clipped_fraction=CLIPPED_MORE)
+        for network in size.networks
+        if network != FROZEN
+    ]
+    return [*untrained, *narrow, *arms]
 
 
 def _tiles_of_run(arm: str, seed: int, size: Size) -> list[tuple[str, ...]]:
@@ -131,7 +151,7 @@ def against(values: np.ndarray, baseline: np.ndarray) -> dict[str, float]:
 def run(job: Job, size: Size) -> dict[str, dict[str, np.ndarray]]:
     """By tile and condition, scores [n_seed, n_example]."""
     network = _digital(job.network, size) if job.arm is None else _trained_on(job, size)
-    task = _task(network, job.network, size)
+    task = replace(_task(network, job.network, size), clipped_fraction=job.clipped_fraction)
     scores: dict[str, dict[str, np.ndarray]] = {}
     for name in job.tiles:
         scores[name] = {}
@@ -147,6 +167,8 @@ def _asked(job: Job, tile: str, size: Size) -> list[tuple[list[str], int]]:
     """Conditions, and how many draws of them; of trained networks on milder tiles, whether IR drop was learnt."""
     if job.arm is not None:
         return [([*ALONE[1:], "together_columns"] if tile == size.hardest else ["wires", "together"], 1)]
+    if job.clipped_fraction != CLIPPED:
+        return [(AT_NARROW_RANGES, 1)]
     asked = [([*ALONE, "together_columns", "together_compensated"], size.n_draw[tile])]
     return [*asked, (CHEAP, 1)] if tile == size.hardest else asked
 
@@ -175,6 +197,7 @@ def _task(network: SentenceNetwork, name: str, size: Size) -> Task:
         network=network,
         batches=[((batch,), label[batch.index]) for batch in batches(test, by_length(test), 64)],
         calibration=_calibration(name, size),
+        clipped_fraction=CLIPPED,
     )
 
 
@@ -214,7 +237,7 @@ def _trained_on(job: Job, size: Size) -> SentenceNetwork:
         if tile is not None:
             return trained_through(*given, tile, calibration)
         quantized = tile_called("reference")
-        ranges = calibrate_ranges(convert(start, quantized), calibration, clipped_fraction=1e-4)
+        ranges = calibrate_ranges(convert(start, quantized), calibration, clipped_fraction=CLIPPED)
         return trained_with_noise(*given, ranges, quantized.drive.n_tick_max)
 
     key = [job.arm, digest(start), digest(texts), job.seed, SETTINGS, tile.sha256() if tile else None]
@@ -231,7 +254,7 @@ def _with_head_of_the_tile(name: str, tile_name: str, size: Size) -> dict[str, n
     def made() -> nn.Module:
         analog = convert(start.encoder, tile)
         calibration = [_arguments(batch) for (batch,) in _calibration(name, size)]
-        calibrate_ranges(analog, calibration, clipped_fraction=1e-4)
+        calibrate_ranges(analog, calibration, clipped_fraction=CLIPPED)
         reads = torch.Generator().manual_seed(1000)
         for _, layer in tile_layers(analog):
             layer.set_read_noise(reads)
