@@ -176,6 +176,7 @@ def test_largest_rows_lie_nearest_to_the_read_out():
     [
         ({"scale": 1.5}, "scale: expected 'fit' or a number"),
         ({"activity": 0.5}, "activity is for gated cells"),
+        ({"tolerance": np.nan}, "tolerance: expected 0 up to below 1"),
         ({"weights": np.full((8, 3), 1.5)}, "lies outside"),
     ],
 )

@@ -141,3 +141,11 @@ def test_programming_noise_is_drawn_once_and_again_from_the_same_seed():
     layer.program_exactly()
     layer.program(torch.Generator().manual_seed(7))
     torch.testing.assert_close(layer(x), noisy, rtol=0, atol=0)
+
+
+def test_what_is_no_number_stays_none():
+    layer, x = layer_on(noisy_tile()), torch.randn(3, N_ROW, dtype=torch.float64)
+    x[1, 2] = torch.nan
+    layer.set_input_range(2.0)
+    layer.set_read_noise(torch.Generator().manual_seed(1))
+    assert layer(x).isnan().all(dim=1).tolist() == [False, True, False]

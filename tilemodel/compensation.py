@@ -72,8 +72,8 @@ def compensate(
     compensated for `activity`, the share of time in which a row is on while another one is: a number or [n_row], as
     `operating_activity` gives it. Rounds end where no conductance changes by more than `tolerance` of its range.
 
-    Raises `InputError` for weights, scales or activities out of range, for sums held where they mean nothing, and for
-    tiles that are neither linear nor gated 1T1R cells with Ohmic elements.
+    Raises `InputError` for weights, scales, activities or tolerances out of range, for sums held where they mean
+    nothing, and for tiles that are neither linear nor gated 1T1R cells with Ohmic elements.
     """
     plain = conductances_from_weights(tile, weights)
     cells = _cells(tile, parameters if parameters is not None else parameters_from_tile(tile), activity)
@@ -83,6 +83,8 @@ def compensate(
         raise InputError(
             f"tile {tile.name}: sums = 'held' applies to G+ and G- on one bit line with ideal rows; use sums = 'free'"
         )
+    if not 0 <= tolerance < 1:
+        raise InputError(f"tolerance: expected 0 up to below 1, of a conductance's range, got {tolerance!r}")
     target = np.asarray(weights, dtype=np.float64)
     first = np.full(target.shape[1], 1.0 if scale == "fit" else float(scale))
     if sums == "held":

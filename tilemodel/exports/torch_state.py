@@ -22,7 +22,7 @@ _DONE = {
     **dict.fromkeys(NOISE_KINDS, "off in the state; layer.program(generator) draws a chip"),
     **dict.fromkeys(
         ("read", "telegraph"),
-        "off in the state; layer.set_read_noise(generator) draws it, in linear tiles with ideal rows",
+        "off in the state; layer.set_read_noise(generator) draws it, where rows are ideal",
     ),
 }
 

@@ -64,7 +64,7 @@ class MeanStates:
         out = np.zeros((2, len(ticks), len(self._g), LANES), dtype=self._real)
         with KERNEL_LOCK:
             _charges(groups, self._g, lumping.n_row_segment, self._circuit, get_num_threads(), out)
-        charge, ideal = out.reshape(2, len(ticks), -1)[..., : self._n_line]
+        charge, ideal = out.reshape(2, len(ticks), len(self._g) * LANES)[..., : self._n_line]
         return charge, ideal
 
     def gradient(self, ticks: NDArray[np.int64], pull: Real, lumping: Lumping) -> tuple[Real, Real]:
@@ -78,7 +78,7 @@ class MeanStates:
         by_ticks = np.zeros(ticks.shape, dtype=self._real)
         by_g = np.zeros((n_worker, *self._g.shape), dtype=self._real)
         with KERNEL_LOCK:
-            pulls = lanes.reshape(len(ticks), -1, LANES)
+            pulls = lanes.reshape(len(ticks), len(self._g), LANES)
             _gradient(groups, self._g, lumping.n_row_segment, self._circuit, pulls, n_worker, by_ticks, by_g)
         summed = by_g.sum(axis=0).transpose(1, 0, 2).reshape(ticks.shape[1], -1)
         return by_ticks, np.ascontiguousarray(summed[:, : self._n_line])
@@ -97,7 +97,7 @@ class MeanStates:
         cells, numbers = (of_cells, slope, at_end), (lumping.n_row_segment, get_num_threads())
         with KERNEL_LOCK:
             _covariances(groups, self._g, numbers, self._circuit, ticks, noise.pairs, table, cells, out)
-        return out.reshape(*out.shape[:2], -1)[..., : self._n_line]
+        return out.reshape(*out.shape[:2], len(self._g) * LANES)[..., : self._n_line]
 
     def _groups(self, ticks: NDArray[np.int64], lumping: Lumping) -> StateGroups:
         return state_groups(ticks, n_group=lumping.n_group, n_row_segment=lumping.n_row_segment, dtype=self._real)

@@ -41,6 +41,10 @@ class GatedSolver:
         self._fast: FastTiles | None = None
         _SOLVERS[self.handle] = self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies, and what is loaded from files, have handles of their own."""
+        return GatedSolver, (self.geometry, "exact" if self.accuracy is None else self.accuracy)
+
     def charges(self, area: Tensor, g: Tensor, n_tick_max: int) -> Tensor:
         """As `gated_charges`."""
         ticks = self.ticks(area)
@@ -52,11 +56,13 @@ class GatedSolver:
             if found is None:
                 found = self._by_events(k, ticks[:, k], g, n_tick_max)
             result[k] = found
+        unknown = area.detach().isnan().any(dim=-1).cpu().numpy()
+        result[unknown.T] = np.nan
         return torch.from_numpy(result).to(g)
 
     def ticks(self, area: Tensor) -> NDArray[np.int64]:
-        """Of all the tiles' rows, [n_vec, K, n_row]; those without input get no pulse."""
-        ticks = area.detach().cpu().numpy().astype(np.int64)
+        """Of all the tiles' rows, [n_vec, K, n_row]; those without input, or with NaN, get no pulse."""
+        ticks = area.detach().nan_to_num().cpu().numpy().astype(np.int64)
         return np.pad(ticks, ((0, 0), (0, 0), (0, self.geometry.tile.array.n_row - ticks.shape[-1])))
 
     def fast(self, g: Tensor) -> FastTiles:

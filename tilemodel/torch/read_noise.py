@@ -60,7 +60,7 @@ class ReadNoise(nn.Module):
 
     def deviations(self, terms: Tensor, passes: list[TorchPass], generator: torch.Generator) -> list[Tensor]:
         """Deviations of the levels in each of the `passes`, [K, n_vec, L], drawn; `terms` are those of `cell_terms`."""
-        n_tick = [each.area.detach().abs().to(torch.int32).transpose(0, 1) for each in passes]
+        n_tick = [each.area.detach().abs().nan_to_num().to(torch.int32).transpose(0, 1) for each in passes]
         return drawn(lambda p, q: self._covariance(p, q, n_tick, terms), len(passes), generator)
 
     def tables(self) -> dict[tuple[int, int, int], Tensor]:

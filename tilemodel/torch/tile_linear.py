@@ -136,7 +136,7 @@ class TileLinear(nn.Module):
         if not self.geometry.is_linear:
             raise InputError("compensate: gated tiles need an operating point; see tilemodel.compensate")
         self.deviation, self.column_gain = compensated(self.geometry, self.tile_weights())
-        self.input_gain, self._cache = None, None
+        self.column_offset = self.input_gain = self._cache = None
 
     def program(self, generator: torch.Generator) -> None:
         """Draw a chip: conductances as [noise] of the tile leaves them, those of now or of `compensate` the targets.
@@ -205,7 +205,7 @@ class TileLinear(nn.Module):
                 yield level, zero, drive.factor * taken * factor
 
     def _span(self, flat: Tensor) -> Tensor:
-        if self._ranged:
+        if self._ranged or not flat.numel():
             return self.input_range
         least = self.geometry.tile.drive.n_tick_max * torch.finfo(flat.dtype).tiny  # ticks per input stay finite
         return flat.detach().abs().amax().clamp(min=least)
@@ -237,7 +237,7 @@ class TileLinear(nn.Module):
         if trains or torch.compiler.is_compiling():
             return self._computed(weights)
         if self._cache is None or self._cache[0] != self.weight._version:
-            with torch.no_grad():
+            with torch.inference_mode(mode=False), torch.no_grad():  # what is kept may meet a gradient later
                 found = self._computed(weights)
             self._cache = (self.weight._version, found)
         return self._cache[1]
