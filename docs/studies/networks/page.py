@@ -1,56 +1,31 @@
 """The study's page and its figure."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from docs.studies.networks.page_answers import answers
 from docs.studies.networks.page_peers import peers_section
+from docs.studies.networks.page_rows import ARMS, LABELS, cell, hardest, networks_of, trained_row
 from reports.style import BLUE, GREY, LIGHT_BLUE, STYLE, svg_text
 
 __all__ = ["draw", "page"]
 
-LABELS = {
-    "digital": "digital",
-    "quantization": "8-bit inputs",
-    "adc": "ADC",
-    "read_noise": "read noise",
-    "wires": "IR drop",
-    "together": "all",
-    "together_columns": "all, columns calibrated",
-    "together_compensated": "all, compensated",
-    "together_ordered": "all, rows ordered",
-    "together_split": "all, bit lines of half the rows",
-    "together_corrected": "all, inputs and columns scaled",
-    "together_head": "all, head fitted again",
-}
-ARMS = {"plain": "plainly", "gaussian": "with Gaussian noise", "tile": "through the tile"}
 COLOURS = {"plain": GREY, "gaussian": LIGHT_BLUE, "tile": BLUE}
-GAINED = ("adc", "read_noise", "wires", "together")
-REMEDIES = {
-    "together_columns": "a gain and an offset a column calibrated",
-    "together_compensated": "IR drop compensated",
-    "together_ordered": "the largest rows next to the read-out",
-    "together_split": "bit lines of 256 rows",
-    "together_corrected": "inputs and columns scaled by what the model says",
-    "together_head": "the head fitted again",
-}
 SHOWN = ("adc", "read_noise", "wires", "together", "together_columns")
-
-Row = dict[str, Any]
 
 
 def draw(results: dict[str, Any]) -> str:
     """SVG text: what each way of training leaves of the loss on the hardest tile, a panel a network."""
-    tile = _hardest(results)
-    networks = _networks(results["trained"])
+    tile = hardest(results)
+    networks = networks_of(results["trained"])
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 3.0), layout="constrained")
         panels = figure.subplots(1, len(networks), sharey=True, squeeze=False)[0]
         for axes, network in zip(panels, networks, strict=True):
             for number, arm in enumerate(ARMS):
-                rows = [_trained(results, network, tile, arm, name) for name in SHOWN]
+                rows = [trained_row(results, network, tile, arm, name) for name in SHOWN]
                 places = [index + 0.27 * (number - 1) for index in range(len(SHOWN))]
                 values = [100 * row["difference"] for row in rows]
                 errors = [
@@ -84,8 +59,9 @@ def page(results: dict[str, Any]) -> str:
     return (
         "\n\n".join(
             [
-                _head(results),
-                _answers(results),
+                "# BERT and ALBERT through the tile, and training that knows it",
+                answers(results),
+                _setting(results),
                 _untrained(results),
                 *([_narrow(results)] if results["narrow"] else []),
                 _trained_tables(results),
@@ -97,13 +73,13 @@ def page(results: dict[str, Any]) -> str:
     )
 
 
-def _head(results: dict[str, Any]) -> str:
+def _setting(results: dict[str, Any]) -> str:
     tiles = "\n".join(
         f"| {name} | {values['r_bit_line_ohm']:g} | {62.4 / values['slower']:g} | {values['noisier']:g} "
         f"| {results['n_draw'][name]} | {results['n_run'][name]} |"
         for name, values in results["tiles"].items()
     )
-    return f"""# BERT and ALBERT through the tile, and training that knows it
+    return f"""## What was run
 
 Written by `make study` (docs/studies/networks/study.py). Every linear layer runs on IBM's pair of lines (512 x 512, 25 uS, 8-bit pulse widths, clamps 0.5 mV off, published read noise, no
 programming noise), each column of each tile scaled by its largest weight, input ranges calibrated on 200 training texts. {results["n_test"]} test texts. Differences are paired by example and
@@ -116,81 +92,18 @@ seed; intervals hold 95 % (`tilemodel/paired.py`).
 Of one draw or run, and of the cheap remedies, which have one draw, intervals speak of the examples alone.
 
 - BERT: MiniLM (6 layers, 384 wide), fine-tuned for {results["n_epoch"]} epochs on UCI sentences. ALBERT: one shared layer passed four times, started from MiniLM, trained alike.
-- Frozen MiniLM with a logistic head, on whether people rate a snippet of a movie review above 0."""
-
-
-def _answers(results: dict[str, Any]) -> str:
-    hardest = _hardest(results)
-    trained = {row["tile"] for row in results["trained"]}
-    tables = [_taken_back(results, tile) for tile in reversed(results["tiles"]) if tile in trained]
-    recovered = [_remedied(row, results["untrained"], hardest, "") for row in _networks(results["untrained"])]
-    finer = f" with ranges that leave out {results['clipped_fraction'][1]:g} of inputs"
-    recovered += [_remedied(row, results["narrow"], hardest, finer) for row in _networks(results["narrow"])]
-    return f"""## Answers
-
-On the {hardest} tile, after one epoch more of each kind, in points of accuracy (* beyond the interval):
-
-{_verdicts(results, hardest)}
-
-What is lost there against the digital network without any training:
-
-{chr(10).join(recovered)}
-
-![Loss of accuracy by way of training](networks.svg)
-
-What each non-ideality takes after plain training, less the digital score, and what another way of training gives back of it:
-
-{(chr(10) * 2).join(tables)}"""
-
-
-def _remedied(network: str, rows: list[Row], tile: str, how: str) -> str:
-    """What is lost without a remedy, and with each."""
-    found = {row["condition"]: row for row in rows if row["network"] == network and row["tile"] == tile}
-    remedies = [f"{REMEDIES[name]} {_loss(row)}" for name, row in found.items() if name in REMEDIES]
-    return f"- {network}{how}: all {_loss(found['together'])}; {'; '.join(remedies)}."
-
-
-def _verdicts(results: dict[str, Any], tile: str) -> str:
-    """By way of training and non-ideality, what it gives back in each network."""
-    lines = []
-    for arm in ("gaussian", "tile"):
-        for name in ("adc", "read_noise", "wires", "together"):
-            found = []
-            for network in _networks(results["trained"]):
-                lost = _trained(results, network, tile, "plain", name)
-                gain = _gain(_trained(results, network, tile, arm, name))
-                found.append(f"{network} {gain} of {-100 * lost['difference']:.1f} lost")
-            lines.append(f"- trained {ARMS[arm]}, {LABELS[name]}: {'; '.join(found)}")
-    return chr(10).join(lines)
-
-
-def _taken_back(results: dict[str, Any], tile: str) -> str:
-    """A table a network."""
-    tables = []
-    for network in _networks(results["trained"]):
-        rows = [row for row in results["trained"] if row["network"] == network and row["tile"] == tile]
-        by_arm = {arm: {row["condition"]: row for row in rows if row["arm"] == arm} for arm in ARMS}
-        lines = [
-            f"| {network}, {tile} | trained plainly | {ARMS['gaussian']} | {ARMS['tile']} |",
-            "|---|---|---|---|",
-        ]
-        for name in GAINED:
-            if name in by_arm["plain"]:
-                gains = " | ".join(_gain(by_arm[arm][name]) for arm in ("gaussian", "tile"))
-                lines.append(f"| {LABELS[name]} | {_loss(by_arm['plain'][name])} | {gains} |")
-        tables.append("\n".join(lines))
-    return "\n\n".join(tables)
+- Frozen MiniLM with a logistic head, on whether people rate a snippet of a movie review above 0. The head saw 4000 training texts, or, fitted again on the tile, 1000."""
 
 
 def _untrained(results: dict[str, Any]) -> str:
     parts = ["## Without training\n\nAccuracy in %, and what is lost against digital in points with its interval."]
-    for network in _networks(results["untrained"]):
+    for network in networks_of(results["untrained"]):
         rows = [row for row in results["untrained"] if row["network"] == network]
         tiles = [name for name in results["tiles"] if any(row["tile"] == name for row in rows)]
         names = [name for name in LABELS if any(row["condition"] == name for row in rows)]
         table = [f"| {network} | " + " | ".join(tiles) + " |", "|---" * (len(tiles) + 1) + "|"]
         for name in names:
-            found = {row["tile"]: _cell(row) for row in rows if row["condition"] == name}
+            found = {row["tile"]: cell(row) for row in rows if row["condition"] == name}
             cells = [found.get(tile, "") for tile in tiles]
             table.append(f"| {LABELS[name]} | " + " | ".join(cells) + " |")
         parts.append("\n".join(table))
@@ -200,7 +113,7 @@ def _untrained(results: dict[str, Any]) -> str:
 def _narrow(results: dict[str, Any]) -> str:
     """The same with input ranges that clip more."""
     wide, narrow = results["clipped_fraction"]
-    networks, tile = _networks(results["narrow"]), _hardest(results)
+    networks, tile = networks_of(results["narrow"]), hardest(results)
     lines = [
         f"| {tile} | "
         + " | ".join(f"{network}, {part:g} left out" for network in networks for part in (wide, narrow))
@@ -209,7 +122,7 @@ def _narrow(results: dict[str, Any]) -> str:
     lines.append("|---" * (2 * len(networks) + 1) + "|")
     for name in dict.fromkeys(row["condition"] for row in results["narrow"]):
         cells = [
-            _cell(
+            cell(
                 next(
                     row for row in rows if {"network": network, "tile": tile, "condition": name}.items() <= row.items()
                 )
@@ -236,7 +149,7 @@ Each way starts from the same fine-tuned network and takes as many steps (learni
 outputs, where inputs and weights are 1 at most; inputs quantized. Through the tile: ticks, IR drop, read noise and converters of that tile, with their gradients. Accuracy in %, and
 its difference to the digital score of plain training."""
     ]
-    for network in _networks(results["trained"]):
+    for network in networks_of(results["trained"]):
         for tile in results["tiles"]:
             rows = [row for row in results["trained"] if row["network"] == network and row["tile"] == tile]
             if not rows:
@@ -244,7 +157,7 @@ its difference to the digital score of plain training."""
             names = [name for name in LABELS if any(row["condition"] == name for row in rows)]
             table = [f"| {network}, {tile} | " + " | ".join(ARMS.values()) + " |", "|---" * (len(ARMS) + 1) + "|"]
             for name in names:
-                cells = [_cell(_trained(results, network, tile, arm, name)) for arm in ARMS]
+                cells = [cell(trained_row(results, network, tile, arm, name)) for arm in ARMS]
                 table.append(f"| {LABELS[name]} | " + " | ".join(cells) + " |")
             parts.append("\n".join(table))
     return "\n\n".join(parts)
@@ -256,38 +169,9 @@ def _tail(results: dict[str, Any]) -> str:
 
 - The tiles are models held against ngspice elsewhere ([reference tile](../reference_tile/README.md)); no network of this size was run in a circuit simulator.
 - One digital network of each kind is the start of all; seeds draw the order of texts, the noise of training and of reads. Tests of many rows at 95 % find one in twenty by chance.
+- Gaussian noise had one strength (aihwkit's preset) and all ways of training one learning rate; neither was tuned.
+- Evaluation finds input ranges anew, with quantized inputs and nothing else. Training through the tile, and the head fitted again on it, had ranges found on the tile: they meet others when they are judged.
+- Two or three runs tell little of how runs differ: where they differ more than examples do, intervals hold less than 95 % ([evaluation](../../evaluation.md)).
 - Weights and texts come from their packages, pinned by hash, and are not part of this project; test texts that also stand in train were taken from train.
 
 {packages}"""
-
-
-def _networks(rows: Iterable[Row]) -> list[str]:
-    return list(dict.fromkeys(row["network"] for row in rows))
-
-
-def _hardest(results: dict[str, Any]) -> str:
-    return [name for name in results["tiles"] if any(row["tile"] == name for row in results["trained"])][-1]
-
-
-def _trained(results: dict[str, Any], network: str, tile: str, arm: str, name: str) -> Row:
-    wanted = {"network": network, "tile": tile, "arm": arm, "condition": name}
-    return next(row for row in results["trained"] if wanted.items() <= row.items())
-
-
-def _cell(row: Row) -> str:
-    if row["low"] == row["high"] == 0:
-        return f"{100 * row['score']:.1f}"
-    return f"{100 * row['score']:.1f}; {_loss(row)}"
-
-
-def _loss(row: Row) -> str:
-    return _figures(row["difference"], row["low"], row["high"])
-
-
-def _gain(row: Row) -> str:
-    return _figures(row["over_plain_difference"], row["over_plain_low"], row["over_plain_high"])
-
-
-def _figures(value: float, low: float, high: float) -> str:
-    mark = "*" if low > 0 or high < 0 else ""
-    return f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}){mark}"
